@@ -1,0 +1,138 @@
+"""`refund.events.v1`: what refunds states. `issued` = the provider has it; `arrived` = the bank shows it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from offramp_schemas.base import Contact, Currency, FollowUp, FreeText, Id, Minor, Moment, Name
+
+RefundState = Literal[
+    "requested", "pending_review", "approved", "submitting", "unknown", "pending", "requires_action", "needs_attention",
+    "succeeded", "reversed", "closed", "rejected", "settled_manually", "superseded",
+]  # fmt: skip
+Basis = Literal["withdrawal", "guarantee", "goodwill", "charged_in_error"]
+StallCause = Literal[
+    "undecided", "not_submitted", "provider_unreachable", "provider_silent", "customer_action", "needs_attention", "not_arrived"
+]
+
+
+class RefundFact(FollowUp):
+    """Common to all: which refund, whose turn it is, and by when."""
+
+    refund_id: Id
+    request_ref: Id
+    payment_id: Id
+    amount_minor: Minor
+    currency: Currency
+    contact: Contact
+    plan_name: Name
+    owner: Name | None = Field(default=None, description="whose turn it is; none once it is over")
+    next_action_at: Moment | None = None
+    deadline_at: Moment | None = Field(default=None, description="of the present stage; a missed one is told as RefundStalled by then")
+    told_due_at: Moment = Field(description="the date by which the customer was last told it would be issued")
+
+
+class RefundReceived(RefundFact):
+    """The request is in."""
+
+    basis: Basis
+    decides_by: Moment
+    person_decides: bool
+
+
+class RefundReviewNeeded(RefundFact):
+    """For ops: a person decides by `deadline_at`."""
+
+    basis: Basis
+    approvals_needed: int = Field(ge=1)
+
+
+class RefundApproved(RefundFact):
+    """It will be paid back."""
+
+    basis: Basis
+    approved_by: Name
+
+
+class RefundRejected(RefundFact):
+    """It will not be paid back, and why."""
+
+    rule: Literal["outside_refund_window", "nothing_left_to_refund", "exceeds_payment", "decided_by_person", "not_a_consumer_withdrawal"]
+    window_days: int | None = None
+    window_started_at: Moment | None = None
+    window_ended_at: Moment | None = None
+    decided_by: Name
+    note: FreeText | None = None
+    as_of: Moment = Field(description="the facts it rests on were known then")
+
+
+class RefundIssued(RefundFact):
+    """The provider has it."""
+
+    provider_refund_id: Id
+    arn: Id | None = Field(default=None, description="the bank's reference, when it is known")
+    arrives_by: Moment
+
+
+class RefundArrived(RefundFact):
+    """The provider says that it succeeded: the bank shows it."""
+
+    provider_refund_id: Id
+    arn: Id | None = None
+
+
+class RefundActionNeeded(RefundFact):
+    """The customer has to do something first."""
+
+    expires_at: Moment
+    action_url: Name | None = None
+
+
+class RefundStalled(RefundFact):
+    """A deadline was missed. Level 1: ops; 2: ops on call, and the customer is told a new date; 3: the manager; then daily."""
+
+    level: int = Field(ge=1, le=3)
+    reminder: int = Field(ge=1, description="how often this has been said")
+    cause: StallCause
+    stage: RefundState
+    missed_at: Moment
+
+
+class RefundDelayed(RefundFact):
+    """The date the customer was told no longer holds; `new_date` is the honest one."""
+
+    promised_at: Moment
+    new_date: Moment
+
+
+class RefundStatusReported(RefundFact):
+    """The answer to "where is it?"."""
+
+    stage: RefundState
+    raised_to_level: int
+    issued: bool
+
+
+class RefundFailed(RefundFact):
+    """The provider definitely did not pay; ops find another way."""
+
+    reason: Name
+    attempts: int
+
+
+class RefundReversed(RefundFact):
+    """It had succeeded, and the bank sent it back (closed card): a correction for the customer, a case for ops."""
+
+    provider_refund_id: Id
+    reason: Name
+
+
+class RefundSettled(RefundFact):
+    """Ops paid it back another way."""
+
+    settlement_ref: Id
+    method: Name
+
+
+class RefundClosed(RefundFact):
+    """The watch after success is over. Terminal."""

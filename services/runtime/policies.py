@@ -1,0 +1,92 @@
+"""The policy file: one YAML, a section per service, errors that name the line. A version is pinned by what it started."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+SECTIONS = frozenset({"lifecycle", "refunds", "notifier"})
+DEFAULT_FILE = Path(__file__).parent.parent / "policy.yaml"
+
+
+class PolicyError(Exception):
+    """A policy that can't be used; the message names file, line and key."""
+
+
+class Section(BaseModel):
+    """Base of every policy model: frozen, no unknown key, durations like `3d`, `1h`, `15m` or ISO 8601."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Policy = TypeVar("Policy", bound=Section)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies(Generic[Policy]):
+    """Every version this service has ever used. `current` is what starts now."""
+
+    version: int
+    by_version: Mapping[int, Policy]
+    sha256: bytes = field(default=b"", repr=False)
+
+    @property
+    def current(self) -> Policy:
+        """The policy of whatever starts now."""
+        return self.by_version[self.version]
+
+    def __getitem__(self, version: int) -> Policy:
+        return self.by_version[version]
+
+
+def read(path: Path, section: str, model: type[Policy]) -> tuple[Policy, bytes]:
+    """The section of the file, validated, and the SHA-256 of its canonical JSON. Raises PolicyError."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise PolicyError(f"{path}: can't be read ({error.strerror}); set OFFRAMP_POLICY_FILE to a policy file") from None
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        body = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{path}: not YAML: {error}") from None
+    if not isinstance(body, dict) or root is None:
+        raise PolicyError(f"{path}:1: must be a mapping with the sections {', '.join(sorted(SECTIONS))}")
+    for name in body:
+        if name not in SECTIONS:
+            raise PolicyError(f"{path}:{_line(root, (name,))}: unknown section {name!r}; there are {', '.join(sorted(SECTIONS))}")
+    try:
+        policy = model.model_validate(body.get(section) or {})
+    except ValidationError as error:
+        problems = [
+            f"{path}:{_line(root, (section, *each['loc']))}: {'.'.join(str(step) for step in (section, *each['loc']))}: {each['msg']}"
+            for each in error.errors(include_url=False)
+        ]
+        raise PolicyError("\n".join(problems)) from None
+    return policy, hashlib.sha256(policy.model_dump_json().encode()).digest()
+
+
+def single(policy: Policy) -> Policies[Policy]:
+    """Policies with one version, 1: for tests and previews."""
+    return Policies(1, {1: policy})
+
+
+def _line(node: Any, location: tuple[str | int, ...]) -> int:
+    """The line of the deepest key of `location` that the file has."""
+    line: int = node.start_mark.line + 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if found is None:
+                return line
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line
