@@ -1,0 +1,1 @@
+"""The stack without Docker: real PostgreSQL, real Apache Kafka and a mailbox, all from packages."""
