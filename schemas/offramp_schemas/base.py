@@ -1,10 +1,11 @@
 """What every event is made of: strict, frozen, tolerant of fields it does not know."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 MAX_MINOR = 2**53 - 1  # what every JSON reader can hold exactly
 CURRENCY_EXPONENTS = {  # ISO 4217: how many decimals a currency shows; an amount is always an integer of its smallest unit
@@ -15,7 +16,21 @@ CURRENCY_EXPONENTS = {  # ISO 4217: how many decimals a currency shows; an amoun
 }  # fmt: skip
 
 
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _from_rfc_3339(value: object) -> object:
+    """Pydantic alone would also read "1700000000", as seconds or milliseconds by its size."""
+    if not isinstance(value, str):
+        return value
+    if not RFC_3339.fullmatch(value):
+        raise ValueError("a moment is written as RFC 3339 with a time zone, like 2026-03-01T12:00:00Z")
+    return datetime.fromisoformat(value.upper())
+
+
 def _utc(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 2200:  # so that no rule can leave Python's calendar by adding to it
+        raise ValueError("a moment lies between the years 1970 and 2199")
     return moment.astimezone(UTC)
 
 
@@ -25,7 +40,8 @@ def _known_currency(code: str) -> str:
     return code
 
 
-_CARD = re.compile(r"(?<![0-9A-Za-z_-])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z_-])")
+_CARD = re.compile(r"(?<![0-9A-Za-z_-])[0-9](?:[ \u00a0.-]?[0-9]){12,}(?![0-9A-Za-z_-])")
+_GROUP = re.compile(r"[0-9]+")
 CARD_MASK = "[card number removed]"
 
 
@@ -34,12 +50,37 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
+def _masked(run: str) -> str:
+    """Neighbouring groups that together make a card number are removed; in "2 x, 4242 4242 4242 4242 12/28" the others stay."""
+    groups = list(_GROUP.finditer(run))
+    kept, at, first = "", 0, 0
+    while first < len(groups):
+        size = _card([group[0] for group in groups[first : first + 19]])
+        if size:
+            kept += run[at : groups[first].start()] + CARD_MASK
+            at = groups[first + size - 1].end()
+        first += max(size, 1)
+    return kept + run[at:]
+
+
+def _card(groups: Sequence[str]) -> int:
+    """How many of the groups, from the first on, make the longest card number; 0: none do."""
+    digits, size = "", 0
+    for number, group in enumerate(groups, 1):
+        digits += group
+        if len(digits) > 19:
+            break
+        if len(digits) >= 13 and _luhn(digits):
+            size = number
+    return size
+
+
 def mask_cards(text: str) -> str:
-    """Replaces every run of 13 to 19 digits that passes the Luhn check (spaces and dashes between them allowed)."""
-    return _CARD.sub(lambda m: CARD_MASK if _luhn(re.sub(r"[ -]", "", m[0])) else m[0], text)
+    """Replaces every run of 13 to 19 digits that passes the Luhn check (spaces, dots and dashes between them allowed)."""
+    return _CARD.sub(lambda found: _masked(found[0]), text)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_from_rfc_3339), AfterValidator(_utc)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 FreeText = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$"), AfterValidator(mask_cards)]
@@ -49,7 +90,9 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidat
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 Last4 = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
-Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^\s@<>,;:\"\\()\[\]\x00-\x1f\x7f]+@[^\s@<>,;:\"\\()\[\]\x00-\x1f\x7f]+$")]
+Email = Annotated[
+    str, StringConstraints(max_length=254, pattern=r"^[^\s@<>,;:\"\\()\[\]\x00-\x1f\x7f]+@[^\s@<>,;:\"\\()\[\]\x00-\x1f\x7f]+$")
+]
 
 
 class Part(BaseModel):

@@ -5,20 +5,23 @@ The reader invents nothing: an event without id or time is refused, because an i
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from offramp_schemas.base import Event
+from offramp_schemas.base import RFC_3339, Event
 from offramp_schemas.reasons import Reason
 from offramp_schemas.topics import EVENT_OF, TOPIC_OF, TYPE_OF
 
 Headers = Sequence[tuple[str, bytes]]
 MAX_EVENT_BYTES = 512 * 1024
-_ID = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
-_SOURCE = re.compile(r"[^\s\x00-\x1f\x7f]{1,500}")
+_ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject", "correlationid", "causationid", "traceparent")
+_OF_HEADER = {f"ce_{name}": name for name in _ATTRIBUTES} | {"content-type": "content-type", "traceparent": "transport-traceparent"}
+_ID = re.compile(r"[!-~]{1,200}|[^\s\x00-\x1f\x7f]{1,200}").fullmatch  # plain ASCII is found twice as fast
+_SOURCE = re.compile(r"[!-~]{1,500}|[^\s\x00-\x1f\x7f]{1,500}").fullmatch
+_N, _I = b"NI"
 _KNOWN_WITHOUT_VERSION = {type_.rpartition(".v")[0] for type_ in EVENT_OF}
 
 
@@ -30,8 +33,7 @@ class BadRecord(Exception):
         self.reason, self.message, self.source, self.id = reason, message, source, id
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):  # a tuple, because a frozen dataclass takes four times as long to make, for every event
     """One event and its attributes. `time` is UTC; `subject` is the subscription id and the record's key."""
 
     id: str
@@ -51,6 +53,7 @@ class Envelope:
 
 def encode(envelope: Envelope) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     """Key, value and headers of the record, in binary mode."""
+    subject = envelope.subject.encode()
     headers = [
         ("content-type", b"application/json"),
         ("ce_specversion", b"1.0"),
@@ -58,12 +61,15 @@ def encode(envelope: Envelope) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
         ("ce_source", envelope.source.encode()),
         ("ce_type", TYPE_OF[type(envelope.data)].encode()),
         ("ce_time", envelope.time.isoformat().encode()),
-        ("ce_subject", envelope.subject.encode()),
+        ("ce_subject", subject),
     ]
-    for name in ("correlationid", "causationid", "traceparent"):
-        if (value := getattr(envelope, name)) is not None:
-            headers.append((f"ce_{name}", value.encode()))
-    return envelope.subject.encode(), envelope.data.__pydantic_serializer__.to_json(envelope.data), headers
+    if envelope.correlationid is not None:
+        headers.append(("ce_correlationid", envelope.correlationid.encode()))
+    if envelope.causationid is not None:
+        headers.append(("ce_causationid", envelope.causationid.encode()))
+    if envelope.traceparent is not None:
+        headers.append(("ce_traceparent", envelope.traceparent.encode()))
+    return subject, envelope.data.__pydantic_serializer__.to_json(envelope.data), headers
 
 
 def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Envelope:
@@ -72,58 +78,48 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers)
         raise BadRecord(Reason.EMPTY, "the record has no value")
     if len(value) > MAX_EVENT_BYTES:
         raise BadRecord(Reason.TOO_LARGE, f"{len(value)} bytes; an event may have {MAX_EVENT_BYTES}")
-    if b"NaN" in value or b"Infinity" in value:
-        _parse(value)
+    if (_N in value or _I in value) and (b"NaN" in value or b"Infinity" in value):  # one byte is looked for ten times as fast
+        _parse(value)  # since the models pass over a NaN in a field that they don't know
     attributes, data = _attributes(value, headers)
-    source, id_ = attributes.get("source"), attributes.get("id")
     try:
         return _envelope(topic, key, attributes, data)
     except BadRecord as bad:
-        raise BadRecord(bad.reason, bad.message, source, id_) from None
+        raise BadRecord(bad.reason, bad.message, attributes.get("source"), attributes.get("id")) from None
 
 
 def _envelope(topic: str, key: bytes | None, attributes: dict[str, str], data: bytes) -> Envelope:
-    id_, source = attributes.get("id", ""), attributes.get("source", "")
-    if not _ID.fullmatch(id_):
+    known = attributes.get
+    id_, source, subject = known("id", ""), known("source", ""), known("subject", "")
+    if not _ID(id_):
         raise BadRecord(Reason.MISSING_ID, "id must be 1 to 200 characters without spaces")
-    if not _SOURCE.fullmatch(source):
+    if not _SOURCE(source):
         raise BadRecord(Reason.MISSING_SOURCE, "source must be 1 to 500 characters without spaces")
-    time = _time(attributes.get("time"))
-    subject = attributes.get("subject", "")
-    if not _ID.fullmatch(subject):
+    time = _time(known("time"))
+    if not _ID(subject):
         raise BadRecord(Reason.MISSING_SUBJECT, "subject must be the subscription id: 1 to 200 characters without spaces")
     if key != subject.encode():
         raise BadRecord(Reason.WRONG_KEY, "the record's key must be the subject")
-    model = _model(attributes.get("type"), topic)
-    return Envelope(
-        id_,
-        source,
-        time,
-        subject,
-        _data(model, data),
-        attributes.get("correlationid"),
-        attributes.get("causationid"),
-        attributes.get("traceparent"),
-    )
+    model = _model(known("type"), topic)
+    traceparent = known("traceparent") or known("transport-traceparent")
+    return Envelope(id_, source, time, subject, _data(model, data), known("correlationid"), known("causationid"), traceparent)
 
 
 def _attributes(value: bytes, headers: Headers) -> tuple[dict[str, str], bytes]:
     attributes: dict[str, str] = {}
-    content_type = ""
-    for name, raw in headers:
-        lower = name.lower()
-        if lower == "content-type":
-            content_type = _text(raw).partition(";")[0].strip().lower()
-        elif lower == "traceparent":
-            attributes.setdefault("traceparent", _text(raw))
-        elif lower.startswith("ce_"):
-            attributes[lower[3:]] = _text(raw)
+    try:
+        for name, raw in headers:
+            attribute = _OF_HEADER.get(name) or _OF_HEADER.get(name.lower())  # written in lower case by nearly everybody
+            if attribute is not None:
+                attributes[attribute] = raw.decode()
+    except (UnicodeDecodeError, AttributeError):  # a header may be null
+        raise BadRecord(Reason.NOT_A_CLOUDEVENT, f"the header {name[:50]} is not UTF-8") from None
+    content_type = attributes.get("content-type", "application/json")
+    if content_type != "application/json":
+        content_type = content_type.partition(";")[0].strip().lower()
     if content_type == "application/cloudevents+json":
         return _structured(value, attributes)
-    if "specversion" not in attributes:
-        raise BadRecord(Reason.NOT_A_CLOUDEVENT, "neither ce_ headers nor content-type application/cloudevents+json")
-    if attributes["specversion"] != "1.0":
-        raise BadRecord(Reason.NOT_A_CLOUDEVENT, "specversion must be 1.0")
+    if attributes.get("specversion") != "1.0":
+        raise BadRecord(Reason.NOT_A_CLOUDEVENT, "neither content-type application/cloudevents+json nor a ce_specversion header of 1.0")
     if content_type not in {"", "application/json"}:
         raise BadRecord(Reason.NOT_A_CLOUDEVENT, "the content-type of a binary-mode event must be application/json")
     return attributes, value
@@ -135,9 +131,9 @@ def _structured(value: bytes, from_headers: dict[str, str]) -> tuple[dict[str, s
         raise BadRecord(Reason.NOT_AN_OBJECT, "the root must be an object")
     if body.get("specversion") != "1.0":
         raise BadRecord(Reason.NOT_A_CLOUDEVENT, "specversion must be 1.0")
-    attributes = {name: each for name, each in body.items() if isinstance(each, str) and name != "data"}
-    if "traceparent" in from_headers:
-        attributes.setdefault("traceparent", from_headers["traceparent"])
+    attributes = {name: body[name] for name in _ATTRIBUTES if isinstance(body.get(name), str)}
+    if "transport-traceparent" in from_headers:
+        attributes["transport-traceparent"] = from_headers["transport-traceparent"]
     return attributes, to_json(body.get("data"))
 
 
@@ -148,26 +144,16 @@ def _parse(value: bytes) -> object:
         raise BadRecord(Reason.NOT_JSON, str(error)[:200]) from None
 
 
-def _text(raw: bytes | None) -> str:
-    try:
-        return (raw or b"").decode()
-    except UnicodeDecodeError:
-        raise BadRecord(Reason.NOT_A_CLOUDEVENT, "a ce_ header is not UTF-8") from None
-
-
 def _time(text: str | None) -> datetime:
     if not text:
         raise BadRecord(Reason.MISSING_TIME, "time is required and never invented")
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRecord(Reason.BAD_TIME, "time must be RFC 3339, like 2026-03-01T12:00:00Z") from None
-    if time.tzinfo is None or len(text) < 20 or text[10] not in "Tt":
+    if not RFC_3339.fullmatch(text):
         raise BadRecord(Reason.BAD_TIME, "time must be RFC 3339 with a time zone, like 2026-03-01T12:00:00Z")
     try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise BadRecord(Reason.BAD_TIME, "time is out of range") from None
+        time = datetime.fromisoformat(text.upper())
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRecord(Reason.BAD_TIME, "there is no such day or time") from None
 
 
 def _model(type_: str | None, topic: str) -> type[Event]:
@@ -186,7 +172,7 @@ def _model(type_: str | None, topic: str) -> type[Event]:
 
 def _data(model: type[Event], value: bytes) -> Event:
     try:
-        return model.__pydantic_validator__.validate_json(value)
+        data: Event = model.__pydantic_validator__.validate_json(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
@@ -195,3 +181,4 @@ def _data(model: type[Event], value: bytes) -> Event:
             raise BadRecord(Reason.NOT_AN_OBJECT, "data must be an object") from None
         where = ".".join(str(step) for step in first["loc"])[:100]  # never the value: it may be personal
         raise BadRecord(Reason.INVALID_DATA, f"{where}: {first['msg'][:150]}") from None
+    return data

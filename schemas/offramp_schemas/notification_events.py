@@ -1,10 +1,12 @@
-"""`notification.events.v1`: what became of a mail. No address travels here."""
+"""`notification.events.v1`: what became of a mail. `notification.alerts.v1`: what people of ours have to look at. No address travels here."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from offramp_schemas.base import FollowUp, Id, Moment, Name
+
+Audience = Literal["ops", "on_call", "manager", "finance"]
 
 
 class MailFact(FollowUp):
@@ -14,7 +16,6 @@ class MailFact(FollowUp):
     template: Id
     about: Id = Field(description="the subscription, refund or alert")
     about_version: int = Field(ge=0, description="the version of that entity the mail speaks of")
-    caused_by: Id = Field(description="the id of the event that asked for the mail")
 
 
 class EmailSent(MailFact):
@@ -36,3 +37,13 @@ class EmailFailed(MailFact):
     reason: Name
     owner: Name
     act_by: Moment
+
+
+class AlertRaised(FollowUp):
+    """Somebody of ours has to look. What has the same cause is counted and goes out as one mail to its audience."""
+
+    audience: Audience
+    cause: Id = Field(description="what is wrong, in one word: refund_stalled.provider_silent, renewal_missing, ...")
+    about: Id = Field(description="the subscription, refund, payment or mail it is about")
+    subscription_id: Id
+    act_by: Moment | None = None

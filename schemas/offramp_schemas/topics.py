@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from offramp_schemas import account, activity, email_feedback, lifecycle_events, notification_events, payment, refund_events, refund_request, request
+from offramp_schemas import (
+    account,
+    activity,
+    email_feedback,
+    lifecycle_events,
+    notification_events,
+    payment,
+    refund_events,
+    refund_request,
+    request,
+)
 from offramp_schemas.base import Event
 
 DAY = 24 * 60 * 60
@@ -99,7 +109,16 @@ REFUND_EVENTS = Topic(
 NOTIFICATION_EVENTS = Topic(
     "notification.events.v1", _facts(notification_events, notification_events.MailFact), ("notifier",), (), "what became of each mail"
 )
-LIFECYCLE_DEAD_LETTERS = Topic("lifecycle.dead-letters.v1", (), ("lifecycle",), (), "what lifecycle could not handle", retention_seconds=35 * DAY)
+NOTIFICATION_ALERTS = Topic(
+    "notification.alerts.v1",
+    (notification_events.AlertRaised,),
+    ("notifier",),
+    ("notifier",),
+    "what people of ours have to look at; counted by cause before it becomes a mail",
+)
+LIFECYCLE_DEAD_LETTERS = Topic(
+    "lifecycle.dead-letters.v1", (), ("lifecycle",), (), "what lifecycle could not handle", retention_seconds=35 * DAY
+)
 REFUND_DEAD_LETTERS = Topic("refund.dead-letters.v1", (), ("refunds",), (), "what refunds could not handle", retention_seconds=35 * DAY)
 NOTIFICATION_DEAD_LETTERS = Topic(
     "notification.dead-letters.v1", (), ("notifier",), (), "what notifier could not handle", retention_seconds=35 * DAY
@@ -107,7 +126,7 @@ NOTIFICATION_DEAD_LETTERS = Topic(
 
 TOPICS: tuple[Topic, ...] = (
     ACCOUNT, REQUEST, PAYMENT, ACTIVITY, REFUND_REQUEST, EMAIL_FEEDBACK, LIFECYCLE_EVENTS, REFUND_EVENTS, NOTIFICATION_EVENTS,
-    LIFECYCLE_DEAD_LETTERS, REFUND_DEAD_LETTERS, NOTIFICATION_DEAD_LETTERS,
+    NOTIFICATION_ALERTS,     LIFECYCLE_DEAD_LETTERS, REFUND_DEAD_LETTERS, NOTIFICATION_DEAD_LETTERS,
 )  # fmt: skip
 DEAD_LETTERS = {"lifecycle": LIFECYCLE_DEAD_LETTERS, "refunds": REFUND_DEAD_LETTERS, "notifier": NOTIFICATION_DEAD_LETTERS}
 
