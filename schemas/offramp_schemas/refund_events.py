@@ -52,6 +52,7 @@ class RefundApproved(RefundFact):
 
     basis: Basis
     approved_by: Name
+    full_payment: bool = Field(default=False, description="nothing of the payment is left: lifecycle may end what it paid for")
 
 
 class RefundRejected(RefundFact):

@@ -1,13 +1,15 @@
 """The policy file: one YAML, a section per service, errors that name the line. A version is pinned by what it started."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 SECTIONS = frozenset({"lifecycle", "refunds", "notifier"})
 DEFAULT_FILE = Path(__file__).parent.parent / "policy.yaml"
@@ -17,8 +19,25 @@ class PolicyError(Exception):
     """A policy that can't be used; the message names file, line and key."""
 
 
+_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?", re.ASCII)
+
+
+def _duration(value: object) -> object:
+    """A bare number is refused: nobody would know its unit."""
+    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith(("P", "-P"))):
+        return value
+    if isinstance(value, str) and value.strip() and (found := _DURATION.fullmatch(value.strip())):
+        days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    raise ValueError("a duration is written like 3d, 1h, 15m or 1d12h")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
+"""Of a policy: `3d`, `1h`, `15m`, `1d12h` or ISO 8601; never negative."""
+
+
 class Section(BaseModel):
-    """Base of every policy model: frozen, no unknown key, durations like `3d`, `1h`, `15m` or ISO 8601."""
+    """Base of every policy model: frozen, no unknown key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
