@@ -19,36 +19,26 @@ class StackError(Exception):
 
 
 def cache_directory() -> Path:
-    """What every stack of this user shares: downloaded jars and unpacked servers.
-
-    `OFFRAMP_DEV_CACHE` overrides it. For root it is a directory that others can read, because PostgreSQL runs as another user there.
-    """
-    if chosen := os.environ.get("OFFRAMP_DEV_CACHE"):
-        directory = Path(chosen)
-    elif base := os.environ.get("XDG_CACHE_HOME"):
-        directory = Path(base, "offramp")
-    else:
-        directory = Path("/var/cache/offramp") if os.geteuid() == 0 else Path.home() / ".cache" / "offramp"
-    return _created(directory.absolute(), "set OFFRAMP_DEV_CACHE to a directory that you can write to")
+    """What every stack of this user shares: downloaded jars and unpacked servers. `OFFRAMP_DEV_CACHE` overrides it."""
+    chosen = os.environ.get("OFFRAMP_DEV_CACHE")
+    directory = Path(chosen).absolute() if chosen else _base("XDG_CACHE_HOME", ".cache", Path("/var/cache")) / "offramp"
+    return created(directory, "set OFFRAMP_DEV_CACHE to a directory that you can write to")
 
 
-def stack_directory(chosen: Path | None) -> Path:
-    """The directory of one stack, made if need be; without a choice a new temporary one."""
-    remedy = "choose another one with --directory, or set TMPDIR"
-    if chosen is not None:
-        return _created(chosen.absolute(), remedy)
-    try:
-        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
-        directory.chmod(0o711)  # the user PostgreSQL runs as passes through, and sees nothing
-    except OSError as problem:
-        raise StackError(f"Can't create a temporary directory: {problem}. Free some space, or {remedy}.") from problem
-    return directory
+def kept_directory() -> Path:
+    """Where a stack keeps its data for the next start when nobody has chosen a place."""
+    return _base("XDG_STATE_HOME", ".local/state", Path("/var/lib")) / "offramp"
 
 
-TEMPORARY_PREFIX = f"offramp-stack-{os.geteuid()}-"
+def _base(variable: str, at_home: str, for_root: Path) -> Path:
+    """The directory for such things by the XDG standard; for root one that other users can enter."""
+    if chosen := os.environ.get(variable):
+        return Path(chosen).absolute()
+    return for_root if os.geteuid() == 0 else Path.home() / at_home
 
 
-def _created(directory: Path, remedy: str) -> Path:
+def created(directory: Path, remedy: str) -> Path:
+    """This directory, made if need be, once something could be written to it; else a StackError that ends in `remedy`."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory) as probe:

@@ -19,6 +19,7 @@ import psutil
 
 from dev.places import StackError
 
+_GLANCE_EVERY = 0.02  # seconds
 _PR_SET_PDEATHSIG = 1
 # Loaded here and not between fork and exec, where only calls that are safe in a copied process may run.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -74,6 +75,15 @@ class Child:
         """Whether the process is still there."""
         return self.process.poll() is None
 
+    async def done(self) -> bool:
+        """Wait until it has ended by itself, and say whether it succeeded. Who stops waiting ends it."""
+        try:
+            while self.running:
+                await asyncio.sleep(_GLANCE_EVERY)
+        finally:
+            await self.stop(signal.SIGKILL, within=10)
+        return self.process.returncode == 0
+
     async def stop(self, with_signal: signal.Signals, within: float) -> None:
         """Ask it to end by `with_signal`, and kill it when it hasn't after `within` seconds."""
         if self.running:
@@ -101,7 +111,7 @@ def _dying_with(death: signal.Signals, parent: int) -> Callable[[], None]:
 async def _ended(poll: Callable[[], int | None], within: float) -> bool:
     deadline = time.monotonic() + within
     while poll() is None and time.monotonic() < deadline:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(_GLANCE_EVERY)
     return poll() is not None
 
 

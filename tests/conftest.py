@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,8 +10,11 @@ import asyncpg
 import pytest
 from asyncpg import Connection
 
-from dev.places import stack_directory
+from dev.directory import owned
+from dev.kafka import Kafka
+from dev.mailbox import Mailbox
 from dev.postgres import Postgres
+from dev.stack import Stack
 
 _numbers = count(1)
 
@@ -20,9 +22,8 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def server_directory() -> Iterator[Path]:
     """Where the session's servers keep their data, thrown away in the end."""
-    directory = stack_directory(None)
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    with owned(None, keep=False) as directory:
+        yield directory
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,28 @@ async def postgres(server_directory: Path) -> AsyncIterator[Postgres]:
     server = await Postgres.start(server_directory, durable=False)
     yield server
     await server.stop(keep=False)
+
+
+@pytest.fixture(scope="session")
+async def kafka(server_directory: Path) -> AsyncIterator[Kafka]:
+    """Apache Kafka without any topic."""
+    broker = await Kafka.start(server_directory)
+    yield broker
+    await broker.stop(keep=False)
+
+
+@pytest.fixture(scope="session")
+async def mailbox(server_directory: Path) -> AsyncIterator[Mailbox]:
+    """A mail server that delivers to a Maildir. Tests that make it misbehave tell it to behave again."""
+    server = await Mailbox.start(server_directory / "mail")
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(server_directory: Path, kafka: Kafka, postgres: Postgres, mailbox: Mailbox) -> Stack:
+    """All of them."""
+    return Stack(server_directory, kafka, postgres, mailbox)
 
 
 @pytest.fixture(scope="session")
