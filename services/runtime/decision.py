@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from offramp_schemas import Event, FollowUp
 
 State = TypeVar("State")
-StateIn = TypeVar("StateIn", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +120,10 @@ class Decider(Protocol[State]):
 
     def timers(self, state: State) -> frozenset[Timer]:
         """When the entity wakes: never empty while it is open."""
+        ...
+
+    def name(self, state: State) -> str:
+        """What people call the state the entity is in."""
         ...
 
     def identify(self, entity_id: str, state: State, fact: FollowUp) -> tuple[str, str]:

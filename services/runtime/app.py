@@ -1,0 +1,144 @@
+"""Faust hosts a service (worker, signals, web pages); the engine does the work. See docs/decisions/0001."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import aiokafka.errors
+import asyncpg
+import faust
+from mode import Service as ModeService
+
+from services.runtime import migrations, policies, postgres, settings, telemetry, topics
+from services.runtime.engine import Engine
+from services.runtime.pages import Pages
+from services.runtime.service import Service
+from services.runtime.settings import Settings, SettingsError
+from services.runtime.stored import Connection
+
+Build = Callable[[Settings, Connection], Any]
+PORTS = {"lifecycle": 8101, "refunds": 8102, "notifier": 8103}
+
+
+class _NoKafka(faust.app.BootStrategy):
+    """Faust's own producer would exit when Kafka is away; ours waits."""
+
+    enable_kafka = False
+
+
+class _Worker(faust.Worker):
+    def _on_sigusr2(self) -> None:
+        """Faust would open a debugger."""
+
+
+def run(name: str, build: Build) -> NoReturn:
+    """Runs a service until it is told to stop. Exits 0 after a drained stop, 1 after a failure, 2 when it can't start as configured."""
+    try:
+        wanted = settings.load()
+        telemetry.configure(name, wanted.log_level)
+        service = asyncio.run(_first(wanted, name, build))
+    except (SettingsError, policies.PolicyError, migrations.MigrationError, topics.TopicError) as error:
+        _exit(2, f"offramp {name}: {error}")
+    except (aiokafka.errors.KafkaError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+        _exit(1, f"offramp {name}: {error}")
+    except KeyboardInterrupt:
+        _exit(130, f"offramp {name}: interrupted before it started")
+    host = _Host(service, wanted)
+    worker = _Worker(host.app, loglevel="WARNING", quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.execute_from_commandline()
+    raise AssertionError("the worker exits")
+
+
+class _Host:
+    """The Faust app around one engine."""
+
+    def __init__(self, service: Service[Any], wanted: Settings) -> None:
+        self.service, self.wanted = service, wanted
+        self.engine: Engine | None = None
+        self.app = faust.App(
+            f"offramp-{service.name}", broker=f"kafka://{wanted.kafka}", web_bind=wanted.bind, web_port=wanted.port or PORTS[service.name],
+            web_enabled=True, datadir="/tmp", topic_allow_declare=False, topic_disable_leader=True,
+        )  # fmt: skip
+        self.app.producer_only = True
+        self.app.boot_strategy = _NoKafka(self.app)
+        web: Any = self.app.web  # typed as the abstract one; the driver is aiohttp's
+        web.web_app.add_routes(Pages(lambda: self.engine).routes())
+        host = self
+
+        @self.app.service
+        class Hosted(ModeService):
+            """Starts and stops the engine with the worker, and fails with it."""
+
+            async def on_start(self) -> None:
+                host.engine = Engine(host.service, host.wanted)
+                await host.engine.start()
+                self.add_future(self._fail_with_it(host.engine))
+
+            async def _fail_with_it(self, engine: Engine) -> None:
+                error = await engine.failed
+                await self.crash(error)
+
+            async def on_stop(self) -> None:
+                if host.engine:
+                    await host.engine.stop()
+
+
+async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:
+    """Waits for Kafka and Postgres, checks what they hold, and builds the service. Raises with a message for people."""
+    connection = await _patiently(wanted.start_timeout, lambda: _connect(wanted), "Postgres")
+    try:
+        await migrations.check(connection, name)
+        await connection.execute(f'set search_path = "{name}"')
+        has_clock = await connection.fetchval("select exists(select from test_clock)")
+        if has_clock != (wanted.clock == "test"):
+            raise SettingsError(
+                "OFFRAMP_CLOCK=test, but the database has no test clock: run `OFFRAMP_CLOCK=test python -m services.runtime.prepare`"
+                if wanted.clock == "test"
+                else "the database runs on a test clock: start with OFFRAMP_CLOCK=test, or use another database"
+            )
+        service: Service[Any] = await build(wanted, connection)
+    finally:
+        await connection.close()
+    await _patiently(wanted.start_timeout, lambda: topics.check(wanted.kafka, service.inputs), "Kafka")
+    return service
+
+
+async def _connect(wanted: Settings) -> Connection:
+    password = wanted.postgres_password.get_secret_value() if wanted.postgres_password else None
+    return await asyncpg.connect(wanted.postgres.get_secret_value(), password=password, timeout=5)
+
+
+async def _patiently(seconds: float, attempt: Callable[[], Any], what: str) -> Any:
+    """Tries until it works; a wrong password, database or topic is not waited for."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    said = False
+    while True:
+        try:
+            return await attempt()
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+            raise SettingsError(postgres.explain(error)) from None
+        except (aiokafka.errors.KafkaError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+            message = _explain_kafka(error) if what == "Kafka" else postgres.explain(error)
+            if asyncio.get_running_loop().time() > deadline:
+                raise TimeoutError(f"{message} (waited {seconds:.0f} s)") from None
+            if not said:
+                print(f"waiting for {what}: {message}", file=sys.stderr, flush=True)
+                said = True
+            await asyncio.sleep(0.5)
+
+
+def _explain_kafka(error: BaseException) -> str:
+    return (
+        f"Kafka does not answer at OFFRAMP_KAFKA ({type(error).__name__}): is it running, is the address right? "
+        "With SASL, a wrong password looks the same"
+    )
+
+
+def _exit(code: int, message: str) -> NoReturn:
+    print(message, file=sys.stderr, flush=True)
+    with suppress(Exception):
+        sys.stderr.flush()
+    os._exit(code)

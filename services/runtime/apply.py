@@ -1,0 +1,243 @@
+"""The one transaction: claim the inbox, lock the entities, decide, store everything that follows. Knows nothing of Kafka."""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from offramp_schemas import BadRecord, Reason
+
+from services.runtime import dead_letters, queues, records, sql
+from services.runtime.clock import BusinessClock
+from services.runtime.decision import CallAnswered, Decider
+from services.runtime.fold import Fold, column
+from services.runtime.queues import Queues, Tally
+from services.runtime.records import DeadLetter, Heard, Record, masked, pack_headers
+from services.runtime.stored import Connection, Entity, Pool, Store
+
+State = TypeVar("State")
+QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+MEMORY = timedelta(days=35)  # of the inbox
+AHEAD = timedelta(days=1)  # a publisher's clock may be this far ahead of ours
+LOCK_BUCKETS = 256
+
+
+@dataclass(slots=True)
+class Shell(Generic[State]):
+    """A service's rules and tables inside the one transaction. Safe to use from several tasks and processes at once."""
+
+    service: str
+    decider: Decider[State]
+    tables: Store[State]
+    clock: BusinessClock
+    pool: Pool
+    inputs: int = field(default=0)  # how many input partitions must have been seen before a guarded timer may fire
+
+    async def hear(self, batch: Sequence[Record], group: str) -> Tally:
+        """Applies records of one partition, in order. All of them are disposed of, or the transaction fails as a whole."""
+        tally = Tally()
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = await self.clock.now(connection)
+            events, letters = read(batch, now, tally, self.clock)
+            fresh = await self._claim(connection, events, letters, now, tally)
+            queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
+            queue.letters += letters
+            for heard in fresh:
+                tally.add(queue.hear(heard))
+            for disposition in queue.moved:
+                tally.add("parked", -1)
+                tally.add(disposition)
+            await self._write(connection, queue, group)
+            await self._mark(connection, batch[-1], tally)
+        return tally
+
+    async def bury(self, record: Record, group: str, error: str) -> None:
+        """Disposes of the one record of a batch that the database refuses."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = await self.clock.now(connection)
+            tally = Tally(dead=1)
+            events, letters = read([record], now, Tally(), self.clock)
+            for heard in await self._claim(connection, events, letters, now, Tally()):
+                envelope = heard.envelope
+                letters.append(DeadLetter(record, Reason.NOT_STORABLE, f"the database refused it ({error})", envelope.source, envelope.id))
+                await connection.execute(QUERIES["dispose"], [envelope.source], [envelope.id], ["dead"])
+            await dead_letters.bury(connection, self.service, group, letters, now)
+            await self._mark(connection, record, tally)
+
+    async def wake(self, limit: int = 500) -> int:
+        """Fires what is due of up to `limit` entities; returns how many timers."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = await self.clock.now(connection)
+            seen = await self.seen_through(connection)
+            due = await self.tables.due(connection, now, seen, limit)
+            if not due:
+                return 0
+            queue = await self._load(connection, due, now)
+            fired = sum(queue.fold.fire(entity_id, seen) for entity_id in list(queue.fold.entities))
+            await self._write(connection, queue, f"offramp.{self.service}.timers")
+        return fired
+
+    async def give_up_parked(self) -> int:
+        """Buries the heads of queues whose missing piece never came; returns how many entities went on."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = await self.clock.now(connection)
+            seen = await self.seen_through(connection)
+            until = min(now, seen) if seen else None
+            waiting = await connection.fetch(QUERIES["given_up"], until) if until else []
+            if not waiting or until is None:
+                return 0
+            queue = await self._load(connection, [row["entity_id"] for row in waiting], now)
+            for row in waiting:
+                queue.give_up(row["entity_id"], until)
+            await self._write(connection, queue, f"offramp.{self.service}.parked")
+        return len(waiting)
+
+    async def answer(self, token: UUID, answers: Mapping[str, tuple[str, CallAnswered]]) -> None:
+        """Ends leased calls: key → (entity id, outcome). An answer whose lease was lost is dropped: somebody else has asked again."""
+        outcomes = [answered.trouble or "answered" for _, answered in answers.values()]
+        async with self.pool.acquire() as connection, connection.transaction():
+            now = await self.clock.now(connection)
+            rows = await connection.fetch(QUERIES["finish_calls"], token, list(answers), outcomes)
+            held = [row["idempotency_key"] for row in rows]
+            queue = await self._load(connection, [answers[key][0] for key in held], now)
+            for key in held:
+                queue.fold.answer(*answers[key])
+            await self._write(connection, queue, f"offramp.{self.service}.calls")
+
+    async def seen_through(self, connection: Connection) -> datetime | None:
+        """Until when every input has been read; None while one has never been."""
+        seen: datetime | None = await connection.fetchval(QUERIES["seen_through"], self.inputs)
+        return seen
+
+    def _routes(self, heard: Heard) -> tuple[str, ...]:
+        return self.decider.route(heard.envelope.data, heard.envelope.subject)
+
+    async def _mark(self, connection: Connection, last: Record, tally: Tally) -> None:
+        await connection.execute(
+            QUERIES["mark"], last.topic, last.partition, last.offset + 1,
+            tally.applied, tally.duplicate, tally.conflict, tally.ignored, tally.parked, tally.dead,
+        )  # fmt: skip
+
+    async def _claim(
+        self, connection: Connection, events: Sequence[Heard], letters: list[DeadLetter], now: datetime, tally: Tally
+    ) -> list[Heard]:
+        """The events nobody applied before; repeats are counted, conflicts become dead letters."""
+        if not events:
+            return []
+        first: dict[tuple[str, str], Heard] = {}
+        later: list[Heard] = []
+        for heard in events:
+            if first.setdefault((heard.envelope.source, heard.envelope.id), heard) is not heard:
+                later.append(heard)
+        rows = [
+            (h.envelope.source, h.envelope.id, h.sha256, h.record.topic, h.record.partition, h.record.offset,
+             "applied" if self._routes(h) else "ignored")
+            for h in first.values()
+        ]  # fmt: skip
+        *columns, dispositions = column(rows, 7)
+        claimed = {(row[0], row[1]) for row in await connection.fetch(QUERIES["claim"], *columns, now, dispositions)}
+        repeats = [heard for key, heard in first.items() if key not in claimed] + later
+        if repeats:
+            await self._judge_repeats(connection, repeats, letters, tally)
+        fresh = [heard for key, heard in first.items() if key in claimed]
+        tally.ignored += sum(1 for heard in fresh if not self._routes(heard))
+        return [heard for heard in fresh if self._routes(heard)]
+
+    async def _judge_repeats(self, connection: Connection, repeats: Sequence[Heard], letters: list[DeadLetter], tally: Tally) -> None:
+        keys = column(((heard.envelope.source, heard.envelope.id) for heard in repeats), 2)
+        known = {(row[0], row[1]): row[2] for row in await connection.fetch(QUERIES["bodies"], *keys)}
+        for heard in repeats:
+            source, id_ = heard.envelope.source, heard.envelope.id
+            if known.get((source, id_)) == heard.sha256:
+                tally.duplicate += 1
+            else:
+                tally.conflict += 1
+                letters.append(
+                    DeadLetter(heard.record, Reason.CONFLICT, "the same source and id came before with another body", source, id_)
+                )
+
+    async def _load(self, connection: Connection, ids: Iterable[str], now: datetime) -> Queues[State]:
+        """Locks and loads the entities and their queues. What is not known yet is locked by name first, so that nobody parks for
+        something that another transaction is just making known."""
+        wanted = sorted(set(ids))
+        entities: dict[str, Entity[State]] = {}
+        queue = Queues(Fold(self.service, self.decider, now, entities))
+        if not wanted:
+            return queue
+        unknown = set(wanted) - await self.tables.known(connection, wanted)
+        if unknown:
+            buckets = sorted({zlib.crc32(each.encode()) % LOCK_BUCKETS for each in unknown})
+            await connection.execute(QUERIES["lock_unknown"], zlib.crc32(self.service.encode()) & 0x7FFFFFFF, buckets)
+        entities.update(await self.tables.load(connection, wanted))
+        for row in await connection.fetch(QUERIES["queues"], wanted):
+            queue.waiting[row["entity_id"]].append(queues.from_row(row))
+        return queue
+
+    async def _write(self, connection: Connection, queue: Queues[State], group: str) -> None:
+        """Everything that follows, in one go: none of it without the rest."""
+        fold = queue.fold
+        if fold.changed:
+            await self.tables.store(connection, fold.entities_to_store())
+        if fold.transitions:
+            await connection.execute(QUERIES["transitions"], *column(fold.transitions, 8), fold.now)
+        await dead_letters.emit(connection, self.service, fold.emitted)
+        if fold.calls:
+            asked = column(((c.key, entity_id, c.kind, msgspec.json.encode(c.request).decode()) for entity_id, c in fold.calls), 4)
+            await connection.execute(QUERIES["ask"], *asked, fold.now, dead_letters.channel(self.service))
+        await self._write_queues(connection, queue)
+        letters = queue.letters + fold.stuck
+        if letters:
+            await dead_letters.bury(connection, self.service, group, letters, fold.now)
+
+    async def _write_queues(self, connection: Connection, queue: Queues[State]) -> None:
+        if changed := queue.dispositions():
+            await connection.execute(QUERIES["dispose"], *column(changed, 3))
+        if queue.renamed:
+            await connection.execute(QUERIES["wait_for"], *column(queue.renamed, 2))
+        if queue.released:
+            await connection.execute(QUERIES["unpark"], [parked.arrival for parked, _ in queue.released])
+            counts = [
+                (p.heard.record.topic, p.heard.record.partition, 1, int(d == "applied"), int(d == "ignored"), int(d == "dead"))
+                for p, d in queue.released
+            ]
+            await connection.execute(QUERIES["recount"], *column(_sum_by_partition(counts), 6))
+        if stay := queue.stay():
+            rows = [
+                (h.record.topic, h.record.partition, h.record.offset, p.entity_id, h.envelope.source, h.envelope.id, h.record.key,
+                 masked(h.record.value)[0], pack_headers(h.record.headers), p.waits_for, h.received_at, p.give_up_at)
+                for p in stay for h in (p.heard,)
+            ]  # fmt: skip
+            await connection.execute(QUERIES["park"], *column(rows, 12), dead_letters.OWNER, queue.fold.now)
+
+
+def read(batch: Sequence[Record], now: datetime, tally: Tally, clock: BusinessClock) -> tuple[list[Heard], list[DeadLetter]]:
+    """Records as events; what is none, or not of our time, becomes a dead letter."""
+    events, letters = [], []
+    for record in batch:
+        try:
+            heard = records.hear(record, clock.received(record.appended_at, now))
+        except BadRecord as bad:
+            letters.append(records.bury(record, bad))
+            tally.dead += 1
+            continue
+        envelope = heard.envelope
+        if now - MEMORY <= envelope.time <= now + AHEAD:
+            events.append(heard)
+            continue
+        reason = Reason.TOO_OLD if envelope.time < now else Reason.FROM_THE_FUTURE
+        message = f"its time is {envelope.time.isoformat()}, ours {now.isoformat()}"
+        letters.append(DeadLetter(record, reason, message, envelope.source, envelope.id))
+        tally.dead += 1
+    return events, letters
+
+
+def _sum_by_partition(counts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    sums: dict[tuple[str, int], list[int]] = {}
+    for topic, part, *numbers in counts:
+        total = sums.setdefault((topic, part), [0] * len(numbers))
+        sums[topic, part] = [a + b for a, b in zip(total, numbers, strict=True)]
+    return [(topic, part, *total) for (topic, part), total in sums.items()]

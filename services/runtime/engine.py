@@ -1,0 +1,156 @@
+"""Everything that runs inside one service process, started, driven and drained in the right order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+
+from services.runtime import postgres, telemetry
+from services.runtime.apply import Shell
+from services.runtime.calls import Calls
+from services.runtime.clock import BusinessClock, SystemClock, TestClock
+from services.runtime.dead_letters import channel
+from services.runtime.intake import Intake
+from services.runtime.relay import Relay
+from services.runtime.service import Service
+from services.runtime.settings import Settings
+from services.runtime.waker import Waker
+
+log = structlog.get_logger()
+Step = Callable[[], Awaitable[int]]
+
+
+class Engine:
+    """The loops of one process: intakes, waker, calls, relay and the watermarks."""
+
+    def __init__(self, service: Service[Any], settings: Settings) -> None:
+        self.service, self.settings = service, settings
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.ready = False
+        self._stopping = asyncio.Event()
+        self._bells = {name: asyncio.Event() for name in ("outbox", "calls", "clock")}
+        self._loops: list[asyncio.Task[None]] = []
+        self._resources = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Opens the pool, joins the groups, starts the loops."""
+        for resource in self.service.resources:
+            await self._resources.enter_async_context(resource)
+        pool = await postgres.pool(self.settings, self.service.name)
+        self._resources.push_async_callback(pool.close)
+        clock: BusinessClock = TestClock() if self.settings.clock == "test" else SystemClock()
+        partitions = sum(topic.partitions for topic in self.service.inputs)
+        self.shell = Shell(self.service.name, self.service.decider, self.service.tables, clock, pool, partitions)
+        self.relay = Relay(self.service.name, self.settings.kafka, pool)
+        self.waker = Waker(self.shell)
+        self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
+        self.intakes = [Intake(self.shell, topic, self.settings) for topic in self.service.inputs]
+        await asyncio.gather(*(intake.start() for intake in self.intakes))
+        self._start_loops()
+        self.ready = True
+
+    def _start_loops(self) -> None:
+        steps: list[tuple[str, Step, str | None]] = [
+            ("relay", self.relay.run_once, "outbox"),
+            ("waker", self.waker.run_once, "clock"),
+            ("calls", self.calls.run_once, "calls"),
+            ("forget", self.waker.forget, None),
+            *((f"watermarks {intake.topic.name}", self._watermarks(intake), "clock") for intake in self.intakes),
+        ]
+        for name, step, bell in steps:
+            self._loops.append(asyncio.create_task(self._drive(name, step, self._bells[bell] if bell else None), name=name))
+        self._loops.append(asyncio.create_task(self._listen(), name="bell"))
+        for task in self._loops:
+            task.add_done_callback(self._watch)
+
+    async def stop(self) -> None:
+        """Drains: intakes first, then what they left in the outbox; within the stop timeout."""
+        self.ready = False
+        try:
+            async with asyncio.timeout(self.settings.stop_timeout):
+                await asyncio.gather(*(intake.stop() for intake in getattr(self, "intakes", [])), return_exceptions=True)
+                self._stopping.set()
+                for bell in self._bells.values():
+                    bell.set()
+                await asyncio.gather(*self._loops, return_exceptions=True)
+                await self._last_words()
+        except TimeoutError:
+            log.warning("stop was forced; what was under way will be done again after the next start")
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._resources.aclose()
+
+    async def _last_words(self) -> None:
+        if not hasattr(self, "relay"):
+            return
+        try:
+            while await self.relay.run_once():
+                pass
+        except (KafkaError, OSError, asyncpg.PostgresError) as error:
+            log.warning("the outbox was not emptied; the next process will", error=type(error).__name__)
+        finally:
+            await self.relay.stop()
+
+    def _watermarks(self, intake: Intake) -> Step:
+        async def look() -> int:
+            await intake.look()
+            return 0
+
+        return look
+
+    async def _drive(self, name: str, step: Step, bell: asyncio.Event | None) -> None:
+        """Calls a step until the stop: at once again while it is busy, else when it is rung or after a while."""
+        failures = 0
+        while not self._stopping.is_set():
+            if bell:
+                bell.clear()
+            try:
+                busy = await step()
+                failures = 0
+            except Exception as error:
+                if not (isinstance(error, KafkaError) or postgres.is_outage(error)):
+                    raise
+                failures, busy = failures + 1, 0
+                telemetry.RETRIES.labels(self.service.name, name.partition(" ")[0]).inc()
+                log.warning("outage; trying again", loop=name, attempt=failures, error=type(error).__name__)
+            if not busy:
+                await _wait(self._stopping if bell is None or failures else bell, self.settings.look_every)
+
+    async def _listen(self) -> None:
+        """Rings a loop when something for it was committed, by this process or another one. The loops' own pace is the safety net."""
+        while not self._stopping.is_set():
+            try:
+                async with self.shell.pool.acquire() as connection:
+                    await connection.add_listener(channel(self.service.name), self._ring)
+                    while not self._stopping.is_set() and not connection.is_closed():
+                        await _wait(self._stopping, 1.0)
+                    if not connection.is_closed():
+                        await connection.remove_listener(channel(self.service.name), self._ring)
+            except Exception as error:
+                if not postgres.is_outage(error):
+                    raise
+                await _wait(self._stopping, 1.0)
+
+    def _ring(self, _: object, __: int, ___: str, payload: object) -> None:
+        for name in ("outbox", "calls", "clock") if payload == "clock" else (str(payload),):
+            if name in self._bells:
+                self._bells[name].set()
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """A loop that ends by an error ends the process: somebody restarts it, nothing runs half."""
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            log.error("a loop failed", loop=task.get_name(), error=f"{type(error).__name__}: {error}", exception=error)
+            self.failed.set_result(error)
+
+
+async def _wait(bell: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await bell.wait()
+    except TimeoutError:
+        pass

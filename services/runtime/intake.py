@@ -1,0 +1,225 @@
+"""Kafka → the one transaction → offsets: one consumer per topic, one task per partition, so that a poisoned one stops no other."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from offramp_schemas import Topic
+from offramp_schemas.topics import MAX_MESSAGE_BYTES
+
+from services.runtime import postgres, sql, telemetry
+from services.runtime.apply import Shell
+from services.runtime.queues import Tally
+from services.runtime.records import Record
+from services.runtime.settings import Settings
+
+QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+REVOKE_WITHIN = 5.0  # seconds; then the transaction of a revoked partition is cancelled
+COMMIT_WITHIN = 3.0
+LONGEST_PAUSE = 2.0
+log = structlog.get_logger()
+
+
+class Stuck(Exception):
+    """There is work and none gets done: the process had better be restarted."""
+
+
+@dataclass(slots=True)
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Reads one topic for one service."""
+
+    shell: Shell[Any]
+    topic: Topic
+    settings: Settings
+    consumer: AIOKafkaConsumer = field(init=False)
+    applied: dict[TopicPartition, int] = field(default_factory=dict)  # everything before it is stored
+    _tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
+    _revoked: set[TopicPartition] = field(default_factory=set)
+    _stored_at: float = field(default_factory=monotonic)
+
+    @property
+    def group(self) -> str:
+        """Each input topic has its own consumer group."""
+        return f"offramp.{self.shell.service}.{self.topic.name}"
+
+    async def start(self) -> None:
+        """Joins the group. Settings as ARCHITECTURE found them by killing things."""
+        self.consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka, group_id=self.group, enable_auto_commit=False, auto_offset_reset="earliest",
+            session_timeout_ms=int(self.settings.session_timeout * 1000), heartbeat_interval_ms=1000, rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=2_147_483_647, metadata_max_age_ms=15_000, max_partition_fetch_bytes=4 * MAX_MESSAGE_BYTES,
+            fetch_max_wait_ms=500,
+        )  # fmt: skip
+        self.consumer.subscribe([self.topic.name], listener=self)
+        await self.consumer.start()
+
+    async def stop(self) -> None:
+        """Lets the running transactions end, then leaves the group."""
+        await self.on_partitions_revoked(list(self._tasks))
+        await self.consumer.stop()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Starts a task per partition."""
+        for partition in assigned:
+            self._revoked.discard(partition)
+            self._tasks[partition] = asyncio.create_task(self._read(partition), name=f"{self.group}[{partition.partition}]")
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Waits for the transactions under way, but not for ever."""
+        self._revoked.update(revoked)
+        ending = [self._tasks.pop(partition) for partition in revoked if partition in self._tasks]
+        if ending:
+            _, hanging = await asyncio.wait(ending, timeout=REVOKE_WITHIN)
+            for task in hanging:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+        for partition in revoked:
+            self.applied.pop(partition, None)
+
+    async def look(self) -> int:
+        """Asks the broker where each partition ends: what is read to its end has been seen through the moment of asking. Returns the lag."""
+        for task in self._tasks.values():
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+        applied = dict(self.applied)
+        if not applied:
+            return 0
+        async with self.shell.pool.acquire() as connection:
+            asked_at = await self.shell.clock.now(connection)
+        ends = await self.consumer.end_offsets(list(applied))
+        lag: int = sum(max(0, ends[partition] - offset) for partition, offset in applied.items())
+        seen = [(p.topic, p.partition, offset) for p, offset in applied.items() if offset >= ends[p] and p in self.applied]
+        if seen:
+            topics, parts, offsets = (list(each) for each in zip(*seen, strict=True))
+            async with self.shell.pool.acquire() as connection:
+                await connection.execute(QUERIES["seen"], topics, parts, offsets, asked_at)
+        telemetry.LAG.labels(self.shell.service, self.topic.name).set(lag)
+        if not lag:
+            telemetry.DELAY.labels(self.shell.service, self.topic.name).set(0)
+            self._stored_at = monotonic()
+        elif monotonic() - self._stored_at > self.settings.stuck_after:
+            raise Stuck(f"{lag} records of {self.topic.name} wait and none was stored for {self.settings.stuck_after:.0f} s")
+        return lag
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Where every partition of the topic ends, those of other processes included."""
+        partitions = [TopicPartition(self.topic.name, number) for number in self.consumer.partitions_for_topic(self.topic.name) or ()]
+        ends: dict[TopicPartition, int] = await self.consumer.end_offsets(partitions)
+        return ends
+
+    async def _read(self, partition: TopicPartition) -> None:
+        await self._rewind(partition)
+        while partition not in self._revoked:
+            try:
+                batch = await self.consumer.getmany(partition, timeout_ms=500, max_records=self.settings.batch_records)
+            except (ConsumerStoppedError, IllegalStateError):
+                return  # revoked under our feet
+            except KafkaError as error:
+                log.warning(
+                    "reading failed; trying again", topic=partition.topic, partition=partition.partition, error=type(error).__name__
+                )
+                await _pause(1)
+                continue
+            if got := batch.get(partition):
+                await self._store([_record(each) for each in got])
+                self.applied[partition] = got[-1].offset + 1
+                await self._commit(partition)
+
+    async def _rewind(self, partition: TopicPartition) -> None:
+        """Starts where the group left off, or earlier where this database knows less than the group (it was restored, or is new)."""
+        attempt = 0
+        while partition not in self._revoked:
+            try:
+                position = await self.consumer.position(partition)
+                async with self.shell.pool.acquire() as connection:
+                    rows = await connection.fetch(QUERIES["next_offsets"])
+                known = next((r["next_off"] for r in rows if r["topic"] == partition.topic and r["part"] == partition.partition), 0)
+                beginning = (await self.consumer.beginning_offsets([partition]))[partition]
+                start = max(min(position, known), beginning)
+                if start < position:
+                    log.warning("the database knows less than the consumer group; reading again", topic=partition.topic,
+                                partition=partition.partition, offset=start)  # fmt: skip
+                    self.consumer.seek(partition, start)
+                self.applied[partition] = start
+                return
+            except (IllegalStateError, ConsumerStoppedError):
+                return
+            except Exception as error:
+                if not isinstance(error, KafkaError) and not postgres.is_outage(error):
+                    raise
+                attempt += 1
+                await _pause(attempt)
+
+    async def _store(self, batch: list[Record]) -> None:
+        """Outages are waited out in place; what the database refuses is found by halving and buried, the rest is applied."""
+        attempt = 0
+        while True:
+            try:
+                started = monotonic()
+                tally = await self.shell.hear(batch, self.group)
+                self._count(batch, tally, monotonic() - started)
+                return
+            except Exception as error:
+                if postgres.is_outage(error):
+                    attempt += 1
+                    telemetry.RETRIES.labels(self.shell.service, "intake").inc()
+                    log.warning("batch not stored; trying again", topic=self.topic.name, attempt=attempt, error=type(error).__name__)
+                    await _pause(attempt)
+                    continue
+                if len(batch) == 1:
+                    log.error("record refused", topic=self.topic.name, offset=batch[0].offset, error=type(error).__name__)
+                    await self._bury(batch[0], type(error).__name__)
+                    return
+            middle = len(batch) // 2
+            await self._store(batch[:middle])
+            await self._store(batch[middle:])
+            return
+
+    async def _bury(self, record: Record, error: str) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self.shell.bury(record, self.group, error)
+                self._count([record], Tally(dead=1), 0.0)
+                return
+            except Exception as trouble:
+                if not postgres.is_outage(trouble):
+                    raise
+                attempt += 1
+                await _pause(attempt)
+
+    def _count(self, batch: list[Record], tally: Tally, seconds: float) -> None:
+        self._stored_at = monotonic()
+        service, topic = self.shell.service, self.topic.name
+        telemetry.BATCH_SECONDS.labels(service, topic).observe(seconds)
+        telemetry.BATCH_RECORDS.labels(service, topic).observe(len(batch))
+        telemetry.DELAY.labels(service, topic).set((datetime.now(UTC) - batch[-1].appended_at).total_seconds())
+        for disposition in ("applied", "duplicate", "conflict", "ignored", "parked", "dead"):
+            if count := getattr(tally, disposition):
+                telemetry.RECORDS.labels(service, topic, disposition).inc(count)
+
+    async def _commit(self, partition: TopicPartition) -> None:
+        """A commit that fails costs a few repeats, which the inbox knows: never wait long for it."""
+        try:
+            await asyncio.wait_for(self.consumer.commit({partition: self.applied[partition]}), COMMIT_WITHIN)
+        except (KafkaError, TimeoutError, KeyError) as error:
+            log.warning("offsets not committed; the inbox will know the repeats", topic=partition.topic, error=type(error).__name__)
+
+
+def _record(got: ConsumerRecord[Any, Any]) -> Record:
+    appended_at = datetime.fromtimestamp(got.timestamp / 1000, UTC)
+    return Record(got.topic, got.partition, got.offset, got.key, got.value, got.headers, appended_at)
+
+
+async def _pause(attempt: int) -> None:
+    """Machine time, with jitter, never longer than LONGEST_PAUSE."""
+    await asyncio.sleep(min(LONGEST_PAUSE, 0.1 * 2.0 ** min(attempt, 6)) * random.uniform(0.5, 1.0))

@@ -1,0 +1,165 @@
+"""A service's own pages: is it alive, is it ready, its numbers, its dead letters, and the test clock."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from services.runtime import dead_letters, sql, telemetry
+from services.runtime.engine import Engine
+
+QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Pages:
+    """The handlers, over one engine."""
+
+    def __init__(self, engine: Callable[[], Engine | None]) -> None:
+        self._engine = engine
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served where."""
+        return [
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+            web.get("/clock", self.clock),
+            web.post("/clock", self.advance),
+            web.post("/dead-letters/{topic}/{partition}/{offset}/redrive", self.redrive),
+            web.post("/dead-letters/{topic}/{partition}/{offset}/discard", self.discard),
+        ]
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """200 while the process works; 503 once one of its loops has failed."""
+        engine = self._engine()
+        alive = engine is None or not engine.failed.done()
+        return web.json_response({"alive": alive}, status=200 if alive else 503)
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """200 when it reads its topics and Postgres answers."""
+        engine = self._engine()
+        if engine is None or not engine.ready:
+            return web.json_response({"ready": False, "why": "starting or stopping"}, status=503)
+        try:
+            async with engine.shell.pool.acquire(timeout=2) as connection:
+                await connection.fetchval("select 1", timeout=2)
+        except Exception as error:
+            return web.json_response({"ready": False, "why": f"Postgres: {type(error).__name__}"}, status=503)
+        return web.json_response({"ready": True})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' text format."""
+        if (engine := self._engine()) and engine.ready:
+            await _refresh(engine)
+        return web.Response(body=prometheus_client.generate_latest(telemetry.REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def clock(self, request: web.Request) -> web.Response:
+        """Business time, the next timer, and whether everything has settled (and if not, why)."""
+        engine = self._ready()
+        async with engine.shell.pool.acquire() as connection:
+            now = await engine.shell.clock.now(connection)
+            next_wake = await engine.shell.tables.next_wake(connection)
+            why = await _unsettled(engine, connection, now)
+            progress = await connection.fetchval(QUERIES["progress"])
+        return web.json_response({
+            "now": now.isoformat() if engine.settings.clock == "test" else None,
+            "next_wake": next_wake.isoformat() if next_wake else None,
+            "settled": not why,
+            "why": why,
+            "progress": int(progress),
+        })  # fmt: skip
+
+    async def advance(self, request: web.Request) -> web.Response:
+        """Moves the test clock forward: {"now": "2026-03-01T00:00:00+00:00"}."""
+        engine = self._ready()
+        if engine.settings.clock != "test":
+            return web.json_response({"error": "this service runs on the system clock: start it with OFFRAMP_CLOCK=test"}, status=409)
+        try:
+            to = datetime.fromisoformat((await request.json())["now"])
+        except (ValueError, KeyError, TypeError):
+            return web.json_response({"error": 'send {"now": "<RFC 3339 time with a zone>"}'}, status=400)
+        if to.tzinfo is None:
+            return web.json_response({"error": "the time needs a zone"}, status=400)
+        async with engine.shell.pool.acquire() as connection, connection.transaction():
+            now = await connection.fetchval(QUERIES["set_clock"], to)
+            await connection.execute("select pg_notify($1, 'clock')", dead_letters.channel(engine.service.name))
+        return web.json_response({"now": now.isoformat()})
+
+    async def redrive(self, request: web.Request) -> web.Response:
+        """Sends a dead letter again where it came from."""
+        engine = self._ready()
+        async with engine.shell.pool.acquire() as connection:
+            now = await engine.shell.clock.now(connection)
+            return await _answered(dead_letters.redrive(connection, engine.service.name, _place(request), now))
+
+    async def discard(self, request: web.Request) -> web.Response:
+        """Closes a dead letter: {"note": "why"}."""
+        engine = self._ready()
+        body = await request.json() if request.can_read_body else {}
+        note = str(body.get("note", "")).strip() if isinstance(body, dict) else ""
+        if not note:
+            return web.json_response({"error": 'say why: {"note": "…"}'}, status=400)
+        async with engine.shell.pool.acquire() as connection:
+            now = await engine.shell.clock.now(connection)
+            return await _answered(dead_letters.discard(connection, _place(request), note, now))
+
+    def _ready(self) -> Engine:
+        engine = self._engine()
+        if engine is None or not engine.ready:
+            raise web.HTTPServiceUnavailable(text='{"error": "starting or stopping"}', content_type="application/json")
+        return engine
+
+
+async def _answered(work: Awaitable[None]) -> web.Response:
+    try:
+        await work
+    except dead_letters.NoSuchDeadLetter as error:
+        return web.json_response({"error": str(error)}, status=404)
+    return web.json_response({"done": True})
+
+
+def _place(request: web.Request) -> tuple[str, int, int]:
+    info = request.match_info
+    try:
+        return info["topic"], int(info["partition"]), int(info["offset"])
+    except ValueError:
+        raise web.HTTPBadRequest(text='{"error": "partition and offset are numbers"}', content_type="application/json") from None
+
+
+async def _unsettled(engine: Engine, connection: Any, now: datetime) -> list[str]:
+    """What is still under way, for people to read."""
+    why = []
+    known = {(row["topic"], row["part"]): row["next_off"] for row in await connection.fetch(QUERIES["next_offsets"])}
+    for intake in engine.intakes:
+        ends = await intake.ends()
+        if lag := sum(max(0, end - known.get((tp.topic, tp.partition), 0)) for tp, end in ends.items()):
+            why.append(f"{lag} records of {intake.topic.name} to read")
+    work: Any = await connection.fetchrow(QUERIES["open_work"])
+    why += [
+        f"{work[name]} rows in the {name}" if name == "outbox" else f"{work[name]} open calls" for name in ("outbox", "calls") if work[name]
+    ]
+    if await engine.shell.tables.due(connection, now, now, 1):
+        why.append("timers are due")
+    return why
+
+
+async def _refresh(engine: Engine) -> None:
+    """Gauges that are read from the tables when somebody asks."""
+    service = engine.service.name
+    async with engine.shell.pool.acquire() as connection:
+        now = await engine.shell.clock.now(connection)
+        next_wake = await engine.shell.tables.next_wake(connection)
+        work: Any = await connection.fetchrow(QUERIES["open_work"])
+        letters = await connection.fetch(QUERIES["open_dead_letters"])
+        parked = await connection.fetchval(QUERIES["parked_count"])
+    telemetry.OUTBOX.labels(service).set(work["outbox"])
+    telemetry.PARKED.labels(service).set(parked)
+    telemetry.OVERDUE.labels(service).set(max(0.0, (now - next_wake).total_seconds()) if next_wake else 0.0)
+    telemetry.OPEN_DEAD_LETTERS.clear()
+    for row in letters:
+        telemetry.OPEN_DEAD_LETTERS.labels(service, row["reason"]).set(row["count"])

@@ -1,0 +1,53 @@
+"""The pool: bounded in every way, and which errors are outages (tried again) and which are the data's fault."""
+
+import asyncio
+
+import asyncpg
+
+from services.runtime.settings import Settings
+from services.runtime.stored import Pool
+
+OUTAGES = ("08", "40", "53", "55", "57")  # SQLSTATE classes: connection, rollback, resources, lock not available, shutdown or timeout
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether trying again may help: the network, the server, a lock or a timeout. Everything else is the data's fault, or ours."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(OUTAGES)
+    return isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError))
+
+
+async def pool(settings: Settings, service: str) -> Pool:
+    """Connections with the service's schema in front. One that idles in a transaction is ended before a consumer's session would be:
+    a stopped process must not block its successor on the rows it holds."""
+    made = await asyncpg.create_pool(
+        settings.postgres.get_secret_value(),
+        password=settings.postgres_password.get_secret_value() if settings.postgres_password else None,
+        min_size=1,
+        max_size=settings.pool_size,
+        command_timeout=10,
+        timeout=5,
+        server_settings={
+            "search_path": service,
+            "application_name": f"offramp-{service}",
+            "idle_in_transaction_session_timeout": "4s",
+            "lock_timeout": "5s",
+            "statement_timeout": "9s",
+            "jit": "off",
+        },
+    )
+    assert made is not None  # create_pool is typed as optional for its own awaitable's sake
+    return made
+
+
+def explain(error: BaseException) -> str:
+    """What an operator should do about a connection that can't be had."""
+    match error:
+        case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
+            return "Postgres refused the role or password: check OFFRAMP_POSTGRES and OFFRAMP_POSTGRES_PASSWORD"
+        case asyncpg.InvalidCatalogNameError():
+            return "the database does not exist: check OFFRAMP_POSTGRES, or create it and run `python -m services.runtime.prepare`"
+        case ConnectionRefusedError() | OSError() | TimeoutError():
+            return "Postgres does not answer: is it running, and is OFFRAMP_POSTGRES right?"
+        case _:
+            return f"Postgres: {type(error).__name__}: {error}"

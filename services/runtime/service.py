@@ -1,0 +1,30 @@
+"""What a service is to the shell: a name, its rules, its tables, and who does its calls."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from offramp_schemas import Topic, inputs_of
+
+from services.runtime.calls import Caller
+from services.runtime.decision import Decider
+from services.runtime.stored import Store
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Generic[State]):
+    """One service, ready to be hosted. `resources` are opened before the first call and closed after the last."""
+
+    name: str
+    decider: Decider[State]
+    tables: Store[State]
+    callers: Mapping[str, Caller] = field(default_factory=dict)
+    resources: tuple[AbstractAsyncContextManager[Any], ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Topic, ...]:
+        """The topics it reads."""
+        return inputs_of(self.name)

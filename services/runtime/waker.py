@@ -1,0 +1,39 @@
+"""Wakes entities: timers that are due, parked records whose time is up, and memory that may be forgotten."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from services.runtime import sql, telemetry
+from services.runtime.apply import MEMORY, Shell
+
+QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+FORGET_EVERY = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Waker:
+    """`run_once` does whatever is due; a driver calls it about once a second."""
+
+    shell: Shell[Any]
+    batch: int = 500
+    _forgot_at: datetime | None = None
+
+    async def run_once(self) -> int:
+        """Returns how many timers fired and queues gave up; 0: nothing is due."""
+        fired = await self.shell.wake(self.batch)
+        gave_up = await self.shell.give_up_parked()
+        telemetry.TIMERS.labels(self.shell.service).inc(fired)
+        return fired + gave_up
+
+    async def forget(self, now: datetime | None = None) -> int:
+        """Prunes in small bites what is older than the memory (machine time); returns how many rows."""
+        now = now or datetime.now(UTC)
+        if self._forgot_at and now - self._forgot_at < FORGET_EVERY:
+            return 0
+        self._forgot_at, forgotten = now, 0
+        for query in ("prune_inbox", "prune_calls", "prune_dead_letters"):
+            async with self.shell.pool.acquire() as connection:
+                forgotten += int((await connection.execute(QUERIES[query], now - MEMORY)).rpartition(" ")[2])
+        return forgotten

@@ -1,0 +1,61 @@
+"""Whatever speaks of something not heard of yet waits, and what comes later for the same entity waits behind it."""
+
+from datetime import timedelta
+
+from services.runtime.apply import Shell
+from services.runtime.queues import Tally
+from services.runtime.stored import Pool
+from tests.runtime.conftest import StillClock
+from tests.runtime.toy import NOW, Publisher, Purse, failed, started
+
+GROUP = "offramp.lifecycle.test"
+
+
+async def counts(pool: Pool, topic: str = "subscription.payment.v1") -> tuple[int, int, int]:
+    return tuple(await pool.fetchrow("select applied, parked, dead from watermarks where topic = $1", topic))
+
+
+async def test_a_payment_before_its_subscription_waits_and_is_applied_with_it(shell: Shell[Purse], pool: Pool) -> None:
+    payments, account = Publisher("subscription.payment.v1"), Publisher("subscription.account.v1")
+    assert await shell.hear([payments.record(failed(1)), payments.record(failed(2))], GROUP) == Tally(parked=2)
+    assert await counts(pool) == (0, 2, 0)
+    await shell.hear([account.record(started())], GROUP)
+    events = [row[0] for row in await pool.fetch("select event from transitions order by version")]
+    assert events == ["subscription-started", "payment-failed", "payment-failed"]
+    assert await counts(pool) == (2, 0, 0)
+    assert {row[0] for row in await pool.fetch("select disposition from inbox")} == {"applied"}
+    assert await pool.fetchval("select count(*) from parked") == 0
+
+
+async def test_what_was_missing_may_come_in_the_same_batch(shell: Shell[Purse], pool: Pool) -> None:
+    mixed = Publisher("subscription.payment.v1")
+    account = Publisher("subscription.account.v1")
+    tally = await shell.hear([mixed.record(failed(1)), account.record(started()), mixed.record(failed(2))], GROUP)
+    assert tally == Tally(applied=3)
+    assert await pool.fetchval("select failed from purses") == 2
+    assert {row[0] for row in await pool.fetch("select disposition from inbox")} == {"applied"}
+
+
+async def test_a_parked_event_that_comes_again_is_a_duplicate(shell: Shell[Purse], pool: Pool) -> None:
+    payments = Publisher("subscription.payment.v1")
+    record = payments.record(failed(1))
+    await shell.hear([record], GROUP)
+    assert await shell.hear([record], GROUP) == Tally(duplicate=1)
+    assert await pool.fetchval("select count(*) from parked") == 1
+
+
+async def test_it_is_given_up_a_quarter_of_an_hour_after_every_input_was_read_past_it(
+    shell: Shell[Purse], pool: Pool, clock: StillClock
+) -> None:
+    payments = Publisher("subscription.payment.v1")
+    await shell.hear([payments.record(failed(1), id="evt_1")], GROUP)
+    clock.time = NOW + timedelta(hours=1)
+    assert await shell.give_up_parked() == 0, "the account topic has not been seen at all"
+    await pool.execute("insert into watermarks(topic, part, next_off, seen_through) values('subscription.account.v1', 0, 0, $1)", NOW)
+    await pool.execute("update watermarks set seen_through = $1 where topic = 'subscription.payment.v1'", clock.time)
+    assert await shell.give_up_parked() == 0, "the account topic was not read far enough"
+    await pool.execute("update watermarks set seen_through = $1", clock.time)
+    assert await shell.give_up_parked() == 1
+    assert await pool.fetchval("select reason from dead_letters") == "never_seen"
+    assert await pool.fetchval("select disposition from inbox where event_id = 'evt_1'") == "dead"
+    assert await counts(pool) == (0, 0, 1)
