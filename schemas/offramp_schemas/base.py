@@ -28,9 +28,12 @@ def _from_rfc_3339(value: object) -> object:
     return datetime.fromisoformat(value.upper())
 
 
+_YEARS = range(1970, 2200)  # so that no rule can leave Python's calendar by adding to a moment
+
+
 def _utc(moment: datetime) -> datetime:
-    if not 1970 <= moment.year < 2200:  # so that no rule can leave Python's calendar by adding to it
-        raise ValueError("a moment lies between the years 1970 and 2199")
+    if moment.year not in _YEARS:
+        raise ValueError(f"a moment lies between the years {_YEARS[0]} and {_YEARS[-1]}")
     return moment.astimezone(UTC)
 
 
@@ -42,6 +45,7 @@ def _known_currency(code: str) -> str:
 
 _CARD = re.compile(r"(?<![0-9A-Za-z_-])[0-9](?:[ \u00a0.-]?[0-9]){12,}(?![0-9A-Za-z_-])")
 _GROUP = re.compile(r"[0-9]+")
+_CARD_DIGITS = range(13, 20)
 CARD_MASK = "[card number removed]"
 
 
@@ -55,7 +59,7 @@ def _masked(run: str) -> str:
     groups = list(_GROUP.finditer(run))
     kept, at, first = "", 0, 0
     while first < len(groups):
-        size = _card([group[0] for group in groups[first : first + 19]])
+        size = _card([group[0] for group in groups[first : first + _CARD_DIGITS[-1]]])
         if size:
             kept += run[at : groups[first].start()] + CARD_MASK
             at = groups[first + size - 1].end()
@@ -68,9 +72,7 @@ def _card(groups: Sequence[str]) -> int:
     digits, size = "", 0
     for number, group in enumerate(groups, 1):
         digits += group
-        if len(digits) > 19:
-            break
-        if len(digits) >= 13 and _luhn(digits):
+        if len(digits) in _CARD_DIGITS and _luhn(digits):
             size = number
     return size
 

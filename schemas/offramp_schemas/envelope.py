@@ -21,6 +21,7 @@ _ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject", "correl
 _OF_HEADER = {f"ce_{name}": name for name in _ATTRIBUTES} | {"content-type": "content-type", "traceparent": "transport-traceparent"}
 _ID = re.compile(r"[!-~]{1,200}|[^\s\x00-\x1f\x7f]{1,200}").fullmatch  # plain ASCII is found twice as fast
 _SOURCE = re.compile(r"[!-~]{1,500}|[^\s\x00-\x1f\x7f]{1,500}").fullmatch
+_MOMENT = RFC_3339.fullmatch
 _N, _I = b"NI"
 _KNOWN_WITHOUT_VERSION = {type_.rpartition(".v")[0] for type_ in EVENT_OF}
 
@@ -28,9 +29,9 @@ _KNOWN_WITHOUT_VERSION = {type_.rpartition(".v")[0] for type_ in EVENT_OF}
 class BadRecord(Exception):
     """A record that is not an event. `source` and `id` are given when they could be read."""
 
-    def __init__(self, reason: Reason, message: str, source: str | None = None, id: str | None = None) -> None:
+    def __init__(self, reason: Reason, message: str, source: str | None = None, id_: str | None = None) -> None:
         super().__init__(f"{reason}: {message}")
-        self.reason, self.message, self.source, self.id = reason, message, source, id
+        self.reason, self.message, self.source, self.id = reason, message, source, id_
 
 
 class Envelope(NamedTuple):  # a tuple, because a frozen dataclass takes four times as long to make, for every event
@@ -106,6 +107,7 @@ def _envelope(topic: str, key: bytes | None, attributes: dict[str, str], data: b
 
 def _attributes(value: bytes, headers: Headers) -> tuple[dict[str, str], bytes]:
     attributes: dict[str, str] = {}
+    name = ""
     try:
         for name, raw in headers:
             attribute = _OF_HEADER.get(name) or _OF_HEADER.get(name.lower())  # written in lower case by nearly everybody
@@ -147,7 +149,7 @@ def _parse(value: bytes) -> object:
 def _time(text: str | None) -> datetime:
     if not text:
         raise BadRecord(Reason.MISSING_TIME, "time is required and never invented")
-    if not RFC_3339.fullmatch(text):
+    if not _MOMENT(text):
         raise BadRecord(Reason.BAD_TIME, "time must be RFC 3339 with a time zone, like 2026-03-01T12:00:00Z")
     try:
         time = datetime.fromisoformat(text.upper())
