@@ -1,0 +1,190 @@
+"""The life of one mail: written, sent or tried again, and in the end sent, suppressed or somebody's case. Pure."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar, cast
+
+from msgspec.structs import replace
+
+from offramp_schemas import Contact, Event
+from offramp_schemas.notification_events import AlertRaised, EmailFailed, EmailSent, EmailSuppressed
+from services.notifier.mails import TEMPLATES, Tell
+from services.notifier.policy import NotifierPolicy
+from services.notifier.states import Mail, Postbox
+from services.runtime.decision import Call, CallAnswered, Decision
+
+MAIL_IDS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0002")
+REMEMBERED = 10  # sent mails per correspondence: what a bounce can still name
+KIND = "mail"
+
+Box = TypeVar("Box", bound=Postbox)
+SuppressReason = Literal["recovered", "withdrawn", "ended", "outdated", "opted_out", "address_bounced", "cleared", "digested"]
+
+
+class Draft(NamedTuple):
+    """What a mail says to whom, and the version of what it is about."""
+
+    about: str
+    version: int
+    tell: Tell
+    contact: Contact
+    context: Mapping[str, Any]
+
+
+class Step(NamedTuple):
+    """What one thing that happened makes of one mail."""
+
+    mail: Mail
+    events: tuple[Event, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+def hash_of(address: str) -> str:
+    """What is kept of an address when its mail is over: SHA-256 of it in lower case, hexadecimal."""
+    return hashlib.sha256(address.lower().encode()).hexdigest()
+
+
+def mail_id_of(about: str, version: int, template: str, recipient_hash: str) -> str:
+    """The same four always make the same mail."""
+    return str(uuid.uuid5(MAIL_IDS, f"{about}|{version}|{template}|{recipient_hash}"))
+
+
+def settle(box: Box, steps: Iterable[Step]) -> Decision[Box]:
+    """Puts the mails in their place: open ones into the state, ended ones among `closed`."""
+    mails = {mail.mail_id: mail for mail in box.mails}
+    closed, sent = list(box.closed), list(box.sent)
+    events: list[Event] = []
+    calls: list[Call] = []
+    for step in steps:
+        mail = step.mail
+        events += step.events
+        calls += step.calls
+        if mail.state == "queued":
+            mails[mail.mail_id] = mail
+            continue
+        mails.pop(mail.mail_id, None)
+        closed.append(mail)
+        if mail.state == "sent":
+            sent.append(replace(mail, rendered=None))
+    changed = replace(box, mails=tuple(mails.values()), closed=tuple(closed), sent=tuple(sent[-REMEMBERED:]))
+    return Decision(changed, tuple(events), tuple(calls))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the mails of one correspondence (or digest) are dealt with. `now` is business time."""
+
+    entity_id: str
+    policy: NotifierPolicy
+    now: datetime
+
+    def write(self, box: Postbox, draft: Draft) -> Step:
+        """A new mail: a proof is asked to be sent at once, another waits a little for its cause to go."""
+        about, version, tell, contact, context = draft
+        mail_class, recipient = TEMPLATES[tell.template], hash_of(contact.email)
+        mail_id = mail_id_of(about, version, tell.template, recipient)
+        mail = Mail(
+            mail_id=mail_id,
+            about=about,
+            version=version,
+            template=tell.template,
+            mail_class=mail_class,
+            cause=tell.cause,
+            locale=contact.locale,
+            recipient_hash=recipient,
+            message_id=f"<{mail_id}@{self.policy.sender.domain}>",
+            due_by=self.now + self.policy.deliver_within[mail_class],
+            address=contact.email,
+            context=dict(context),
+            send_after=self.now + self.policy.hold_status,
+        )
+        if recipient in box.bounced:
+            return self.give_up_on(mail, "address_bounced")
+        return self.ask(mail) if mail_class == "proof" else Step(mail)
+
+    def ask(self, mail: Mail) -> Step:
+        """Asks for it to be sent. Should no answer ever come, the timer asks again."""
+        asked = replace(mail, asked=True, tries=mail.tries + 1, send_after=self.now + self.policy.answer_within)
+        request = {
+            "mail_id": mail.mail_id,
+            "message_id": mail.message_id,
+            "template": mail.template,
+            "class": mail.mail_class,
+            "locale": mail.locale,
+            "to": mail.address,
+            "subscription_id": self.entity_id,
+            "context": mail.context,
+        }
+        return Step(asked, calls=(Call(KIND, f"{KIND}:{mail.mail_id}:{asked.tries}", request),))
+
+    def answered(self, mail: Mail, answer: CallAnswered) -> Step:
+        """What the mail server said, or that it could not be asked."""
+        if answer.answer is None:
+            return self.try_again(mail, answer.trouble or "unknown")
+        if (refused := answer.answer.get("refused")) is not None:
+            return self.fail(mail, f"refused: {refused}")
+        sent = self._close(mail, "sent", rendered=answer.answer.get("rendered"))
+        fact = EmailSent(
+            mail_id=mail.mail_id,
+            template=mail.template,
+            about=mail.about,
+            about_version=mail.version,
+            message_id=mail.message_id,
+            sent_at=self.now,
+        )
+        return Step(sent, (fact,))
+
+    def try_again(self, mail: Mail, trouble: str) -> Step:
+        """Later, after ever longer waits, unless its cause has gone or its time is over."""
+        if mail.gone is not None:
+            return self.suppress(mail, mail.gone)
+        if self.now >= mail.due_by:
+            return self.fail(mail, trouble)
+        waits = self.policy.try_again_after
+        wait = waits[min(mail.tries, len(waits)) - 1]
+        return Step(replace(mail, asked=False, send_after=min(self.now + wait, mail.due_by)))
+
+    def void(self, mail: Mail, reason: str) -> Step:
+        """Its cause is gone. One that is being sent just now can't be called back, but is not tried again."""
+        return Step(replace(mail, gone=reason)) if mail.asked else self.suppress(mail, reason)
+
+    def give_up_on(self, mail: Mail, reason: str) -> Step:
+        """The address does not exist: a proof becomes a case, anything else is suppressed."""
+        return self.fail(mail, reason) if mail.mail_class == "proof" else self.suppress(mail, reason)
+
+    def suppress(self, mail: Mail, reason: str) -> Step:
+        """Not sent, on purpose, and counted."""
+        fact = EmailSuppressed(
+            mail_id=mail.mail_id,
+            template=mail.template,
+            about=mail.about,
+            about_version=mail.version,
+            reason=cast("SuppressReason", reason),  # checked by the model
+        )
+        return Step(self._close(mail, "suppressed", reason=reason), (fact,))
+
+    def fail(self, mail: Mail, reason: str) -> Step:
+        """Undeliverable: somebody's case from now on. People of ours are told, unless it was a mail to them."""
+        case = self.policy.undeliverable
+        act_by = self.now + case.act_within
+        failed = self._close(mail, "undeliverable", reason=reason, owner=case.owner, act_by=act_by)
+        fact = EmailFailed(
+            mail_id=mail.mail_id,
+            template=mail.template,
+            about=mail.about,
+            about_version=mail.version,
+            reason=reason,
+            owner=case.owner,
+            act_by=act_by,
+        )
+        if mail.template == "alert":
+            return Step(failed, (fact,))
+        alert = AlertRaised(audience="ops", cause="mail_undeliverable", about=mail.mail_id, subscription_id=self.entity_id, act_by=act_by)
+        return Step(failed, (fact, alert))
+
+    def _close(self, mail: Mail, state: Literal["sent", "suppressed", "undeliverable"], **changes: Any) -> Mail:
+        """Over: the address and what was written are forgotten."""
+        return replace(mail, state=state, send_after=None, asked=False, address=None, context=None, closed_at=self.now, **changes)

@@ -1,0 +1,154 @@
+"""The `notifier:` section of the policy file: who writes, how long mails wait, whom alerts reach, where links lead."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from offramp_schemas.base import Email, Name
+from offramp_schemas.notification_events import Audience
+from services.notifier.states import MailClass
+from services.runtime.policies import Section
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+def _readable(value: object) -> object:
+    """`3d`, `90m` or `30s`; anything else is left to pydantic (ISO 8601)."""
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d{1,6})([dhms])", value)):
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError):
+        raise ValueError(f"{name} is not a time zone; one is called Europe/Tallinn") from None
+    return name
+
+
+def _secure(page: str) -> str:
+    parts = urlsplit(page)
+    if parts.scheme != "https" or not parts.hostname or parts.username or re.search(r"[\s\\\"'<>]", page):
+        raise ValueError("a page is an https address without user name or spaces, like https://example.com/account")
+    return page
+
+
+Duration = Annotated[timedelta, BeforeValidator(_readable), Field(gt=timedelta(0))]
+Page = Annotated[str, AfterValidator(_secure)]
+
+
+class Sender(Section):
+    """Who the mails are from. The domain of the address is also that of the Message-IDs."""
+
+    address: Email = "hello@example.com"
+    name: Name = "Example"
+    reply_to: Email | None = None
+
+    @property
+    def domain(self) -> str:
+        """The right half of every Message-ID."""
+        return self.address.rpartition("@")[2]
+
+
+class Undeliverable(Section):
+    """Whose case a mail becomes that could not be delivered."""
+
+    owner: Name = "support"
+    act_within: Duration = timedelta(days=1)
+
+
+class Alerts(Section):
+    """Mails to people of ours: the first of a cause opens a window, and one mail counts what came in it."""
+
+    addresses: dict[Audience, Email] = Field(
+        default={
+            "ops": "ops@example.com",
+            "on_call": "on-call@example.com",
+            "manager": "manager@example.com",
+            "finance": "finance@example.com",
+        }
+    )
+    window: Duration = timedelta(minutes=2)
+    hold: Duration = Field(default=timedelta(hours=1), description="after a mail, the next of the same cause at the earliest")
+    names_first: int = Field(default=5, ge=1, le=50)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Alerts":
+        if missing := {"ops", "on_call", "manager", "finance"} - set(self.addresses):
+            raise ValueError(f"an alert needs an address for: {', '.join(sorted(missing))}")
+        if self.hold <= self.window:
+            raise ValueError("hold must be longer than window")
+        return self
+
+
+class Silence(Section):
+    """When nothing is heard of an open refund: another service than refunds has to notice."""
+
+    after_deadline: Duration = timedelta(minutes=30)
+    when_late: Duration = Field(
+        default=timedelta(days=4), description="a refund whose deadline is missed is heard of daily, but for a long week-end"
+    )
+    repeat: Duration = timedelta(days=1)
+
+
+class Links(Section):
+    """Pages of the seller's site. One that is not configured is left out of the mails. `{subscription}` becomes the subscription's id."""
+
+    account: Page | None = "https://example.com/account"
+    export: Page | None = "https://example.com/account/export"
+    undo: Page | None = "https://example.com/account/cancellation"
+    come_back: Page | None = "https://example.com/come-back"
+    card: Page | None = "https://example.com/account/card"
+    cancel: Page | None = "https://example.com/account/cancel"
+    survey: Page | None = "https://example.com/why"
+    refund: Page | None = "https://example.com/account/refunds"
+    help: Page | None = "https://example.com/help"
+
+
+class NotifierPolicy(Section):
+    """Defaults are those of the domain page; what is seller-specific points to example.com."""
+
+    sender: Sender = Sender()
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(default="UTC", description="in which mails name days and hours")
+    hold_status: Duration = Field(default=timedelta(minutes=3), description="how long a status mail waits for its cause to go")
+    try_again_after: Annotated[tuple[Duration, ...], Field(min_length=1)] = (
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=15),
+        timedelta(hours=1),
+        timedelta(hours=4),
+    )
+    answer_within: Duration = Field(default=timedelta(minutes=15), description="a try that is not answered by then is made again")
+    deliver_within: dict[MailClass, Duration] = Field(
+        default={"proof": timedelta(days=1), "status": timedelta(hours=12), "marketing": timedelta(days=1)},
+        description="not accepted by the mail server by then, a mail is a case for a person",
+    )
+    undeliverable: Undeliverable = Undeliverable()
+    alerts: Alerts = Alerts()
+    silence: Silence = Silence()
+    free_plan_remains: bool = Field(default=False, description="whether something stays usable, free of charge, after a paid plan ends")
+    link_hosts: tuple[str, ...] = Field(default=("example.com",), description="the only hosts a mail may link to")
+    links: Links = Links()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NotifierPolicy":
+        if list(self.try_again_after) != sorted(self.try_again_after):
+            raise ValueError("try_again_after must grow")
+        if missing := {"proof", "status", "marketing"} - set(self.deliver_within):
+            raise ValueError(f"deliver_within needs: {', '.join(sorted(missing))}")
+        for name, page in self.links:
+            if page and not self.may_link(page):
+                raise ValueError(f"links.{name} leads to a host that is not in link_hosts")
+        return self
+
+    def may_link(self, page: str) -> bool:
+        """Whether a mail may link to it: https, and a host of the list."""
+        try:
+            return urlsplit(_secure(page)).hostname in self.link_hosts
+        except ValueError:
+            return False
