@@ -33,7 +33,7 @@ async def test_an_event_changes_its_entity_and_tells_the_world_in_one_transactio
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
     await shell.hear([account.record(started())], GROUP)
-    tally = await shell.hear([payments.record(failed(), id="evt_1")], GROUP)
+    tally = await shell.hear([payments.record(failed(), event_id="evt_1")], GROUP)
     assert tally == Tally(applied=1)
     assert await count_failed(pool) == 1
     row = await pool.fetchrow("select * from outbox")
@@ -59,8 +59,8 @@ async def test_the_same_event_twice_is_a_duplicate_in_the_same_batch_and_in_a_la
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
     await shell.hear([account.record(started())], GROUP)
-    first = await shell.hear([payments.record(failed(), id="evt_1"), payments.record(failed(), id="evt_1")], GROUP)
-    again = await shell.hear([payments.record(failed(), id="evt_1")], GROUP)
+    first = await shell.hear([payments.record(failed(), event_id="evt_1"), payments.record(failed(), event_id="evt_1")], GROUP)
+    again = await shell.hear([payments.record(failed(), event_id="evt_1")], GROUP)
     assert (first, again) == (Tally(applied=1, duplicate=1), Tally(duplicate=1))
     assert await count_failed(pool) == 1
 
@@ -69,8 +69,8 @@ async def test_the_same_id_with_another_body_is_a_conflict_without_effect(
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
     await shell.hear([account.record(started())], GROUP)
-    await shell.hear([payments.record(failed(1), id="evt_1")], GROUP)
-    assert await shell.hear([payments.record(failed(2), id="evt_1")], GROUP) == Tally(conflict=1)
+    await shell.hear([payments.record(failed(1), event_id="evt_1")], GROUP)
+    assert await shell.hear([payments.record(failed(2), event_id="evt_1")], GROUP) == Tally(conflict=1)
     assert await count_failed(pool) == 1
     assert await pool.fetchval("select reason from dead_letters") == "conflict"
 
@@ -98,7 +98,9 @@ async def test_a_dead_letter_carries_the_original_and_why_it_died(shell: Shell[P
     assert (headers["dlq.offset"], headers["dlq.partition"], headers["dlq.consumer-group"]) == (b"0", b"0", GROUP.encode())
     assert (headers["dlq.reason"], headers["dlq.error-class"], headers["dlq.redacted"]) == (b"not_a_cloudevent", b"poison", b"true")
     stored = await pool.fetchrow("select owner, next_action_at, redacted, value from dead_letters")
-    assert stored["owner"] == "ops" and stored["next_action_at"] > NOW and stored["redacted"]
+    assert stored["owner"] == "ops"
+    assert stored["next_action_at"] > NOW
+    assert stored["redacted"]
     assert b"4111" not in stored["value"]
 
 
@@ -106,7 +108,7 @@ async def test_a_rule_with_a_bug_kills_its_event_and_no_other(
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
     await shell.hear([account.record(started())], GROUP)
-    batch = [payments.record(failed(1)), payments.record(PaymentMethodUpdated(card_brand="bug"), id="evt_bug"), payments.record(failed(2))]
+    batch = [payments.record(failed(1)), payments.record(PaymentMethodUpdated(card_brand="bug"), event_id="evt_bug"), payments.record(failed(2))]
     assert await shell.hear(batch, GROUP) == Tally(applied=2, dead=1)
     assert await count_failed(pool) == 2
     assert await pool.fetchval("select reason from dead_letters") == Reason.RULE_FAILED
@@ -116,9 +118,9 @@ async def test_a_rule_with_a_bug_kills_its_event_and_no_other(
 async def test_refused_ignored_and_unrouted_events_change_nothing(
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
-    await shell.hear([account.record(started()), account.record(DataDeleted(), id="evt_unrouted")], GROUP)
+    await shell.hear([account.record(started()), account.record(DataDeleted(), event_id="evt_unrouted")], GROUP)
     paid = PaymentSucceeded(payment_id="p", invoice_id="i", amount_minor=1, currency="EUR")
-    batch = [payments.record(PaymentMethodUpdated(card_brand="wrong"), id="evt_refused"), payments.record(paid, id="evt_ignored")]
+    batch = [payments.record(PaymentMethodUpdated(card_brand="wrong"), event_id="evt_refused"), payments.record(paid, event_id="evt_ignored")]
     assert await shell.hear(batch, GROUP) == Tally(ignored=1, dead=1)
     dispositions = dict(await pool.fetch("select event_id, disposition from inbox where event_id like 'evt_%'"))
     assert dispositions == {"evt_unrouted": "ignored", "evt_refused": "dead", "evt_ignored": "ignored"}

@@ -48,7 +48,7 @@ async def test_it_is_given_up_a_quarter_of_an_hour_after_every_input_was_read_pa
     shell: Shell[Purse], pool: Pool, clock: StillClock
 ) -> None:
     payments = Publisher("subscription.payment.v1")
-    await shell.hear([payments.record(failed(1), id="evt_1")], GROUP)
+    await shell.hear([payments.record(failed(1), event_id="evt_1")], GROUP)
     clock.time = NOW + timedelta(hours=1)
     assert await shell.give_up_parked() == 0, "the account topic has not been seen at all"
     await pool.execute("insert into watermarks(topic, part, next_off, seen_through) values('subscription.account.v1', 0, 0, $1)", NOW)

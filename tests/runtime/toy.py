@@ -41,7 +41,9 @@ class Toy:
     def supplies(self, event: Event) -> frozenset[str]:
         return frozenset({"purse"}) if isinstance(event, SubscriptionStarted) else frozenset()
 
-    def decide(self, entity_id: str, state: Purse | None, event: Input, when: When) -> Outcome[Purse]:
+    def decide(  # noqa: C901, PLR0912 -- a table of the shell's cases, one row each
+        self, entity_id: str, state: Purse | None, event: Input, when: When
+    ) -> Outcome[Purse]:
         if isinstance(event, SubscriptionStarted):
             return Decision(state or Purse())
         if state is None:
@@ -138,8 +140,8 @@ class Publisher:
     def __init__(self, topic: str, partition: int = 0) -> None:
         self.topic, self.partition, self.offset = topic, partition, 0
 
-    def record(self, event: Event, subject: str = "sub_1", id: str | None = None, time: datetime = NOW) -> Record:
-        id_ = id or f"{self.topic}-{self.partition}-{self.offset}"
+    def record(self, event: Event, subject: str = "sub_1", event_id: str | None = None, time: datetime = NOW) -> Record:
+        id_ = event_id or f"{self.topic}-{self.partition}-{self.offset}"
         return self.raw(*encode(Envelope(id_, "//test", time, subject, event)))
 
     def raw(self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> Record:
