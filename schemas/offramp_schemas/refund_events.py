@@ -29,7 +29,7 @@ class RefundFact(FollowUp):
     owner: Name | None = Field(default=None, description="whose turn it is; none once it is over")
     next_action_at: Moment | None = None
     deadline_at: Moment | None = Field(default=None, description="of the present stage; a missed one is told as RefundStalled by then")
-    told_due_at: Moment = Field(description="the date by which the customer was last told it would be issued")
+    told_due_at: Moment = Field(description="the date the customer was last told: of issuing it, then of its arrival")
 
 
 class RefundReceived(RefundFact):
@@ -38,6 +38,7 @@ class RefundReceived(RefundFact):
     basis: Basis
     decides_by: Moment
     person_decides: bool
+    repeat: bool = Field(default=False, description="lifecycle asked again for what was answered before: the customer knows already")
 
 
 class RefundReviewNeeded(RefundFact):
@@ -65,6 +66,7 @@ class RefundRejected(RefundFact):
     decided_by: Name
     note: FreeText | None = None
     as_of: Moment = Field(description="the facts it rests on were known then")
+    repeat: bool = Field(default=False, description="lifecycle asked again for what was answered before: the customer knows already")
 
 
 class RefundIssued(RefundFact):
@@ -90,7 +92,7 @@ class RefundActionNeeded(RefundFact):
 
 
 class RefundStalled(RefundFact):
-    """A deadline was missed. Level 1: ops; 2: ops on call, and the customer is told a new date; 3: the manager; then daily."""
+    """A deadline was missed, or only a person can go on. Level 1: ops; 2: ops on call, and the customer is told a new date; 3: the manager; then daily."""
 
     level: int = Field(ge=1, le=3)
     reminder: int = Field(ge=1, description="how often this has been said")

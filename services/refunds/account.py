@@ -1,0 +1,58 @@
+"""What billing tells: who the customer is, which period runs, what was paid. Only the newest picture counts."""
+
+from msgspec.structs import replace
+
+from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
+from offramp_schemas.payment import PaymentSucceeded
+from services.refunds.states import Account, Customer, Payment
+from services.runtime.decision import Decision, Ignored, When
+
+
+def opened(subscription_id: str, facts: SubscriptionFacts, when: When) -> Decision[Account]:
+    """A subscription is heard of for the first time."""
+    return Decision(Account(subscription_id, _customer(facts, when), facts.current_period_start))
+
+
+def pictured(account: Account, facts: SubscriptionFacts, when: When) -> Decision[Account] | Ignored:
+    """The whole picture again."""
+    if when.at < account.customer.as_of:
+        return Ignored("older_than_known")
+    customer = _customer(facts, when)
+    customer = replace(customer, account_created_at=customer.account_created_at or account.customer.account_created_at)
+    return Decision(replace(account, customer=customer, period_start=facts.current_period_start or account.period_start))
+
+
+def renewed(account: Account, event: SubscriptionRenewed) -> Decision[Account] | Ignored:
+    """A new period. Its charge counts when it is captured, which PaymentSucceeded says."""
+    if account.period_start is not None and event.current_period_start <= account.period_start:
+        return Ignored("older_than_known")
+    return Decision(replace(account, period_start=event.current_period_start))
+
+
+def paid(account: Account, event: PaymentSucceeded, when: When) -> Decision[Account] | Ignored:
+    """Money that can be given back. What was captured does not change."""
+    if event.payment_id in account.payments:
+        return Ignored("payment_known")
+    payment = Payment(
+        event.payment_id,
+        event.provider_payment_id or event.payment_id,
+        event.amount_minor,
+        event.currency,
+        captured_at=when.at,
+        period_end=event.period_end,
+    )
+    return Decision(replace(account, payments={**account.payments, payment.payment_id: payment}))
+
+
+def _customer(facts: SubscriptionFacts, when: When) -> Customer:
+    contact = facts.contact
+    return Customer(
+        email=contact.email,
+        name=contact.name,
+        locale=contact.locale,
+        country=facts.country,
+        consumer=facts.consumer,
+        plan_name=facts.plan_name,
+        account_created_at=facts.account_created_at,
+        as_of=when.at,
+    )

@@ -1,0 +1,75 @@
+"""What every rule about one refund is given: the account it belongs to, the policy it began with, and the two moments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from offramp_schemas import Contact
+from offramp_schemas.refund_events import RefundFact
+from services.refunds.policy import Policy
+from services.refunds.states import Account, Escalation, Over, Refund, Stage
+from services.refunds.timers import next_action_at
+from services.runtime.decision import When
+
+Fact = TypeVar("Fact", bound=RefundFact)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The circumstances of one decision about one refund."""
+
+    subscription_id: str
+    contact: Contact
+    plan_name: str
+    provider_payment_id: str
+    available_minor: int
+    policy: Policy
+    when: When
+
+    @classmethod
+    def of(cls, account: Account, payment_id: str, policy: Policy, when: When, *, refund_id: str | None = None) -> "Case":
+        """The circumstances of a refund of that payment, a new one unless it has an id."""
+        customer, payment = account.customer, account.payments[payment_id]
+        available_minor = account.available_minor(payment_id, to=refund_id)
+        return cls(
+            account.subscription_id, customer.contact, customer.plan_name, payment.provider_payment_id, available_minor, policy, when
+        )
+
+    def say(self, fact: type[Fact], refund: Refund, **own: Any) -> Fact:
+        """A fact about the refund as it is after this decision."""
+        return fact(
+            refund_id=refund.refund_id,
+            request_ref=refund.request_ref,
+            payment_id=refund.payment_id,
+            amount_minor=refund.amount_minor,
+            currency=refund.currency,
+            contact=self.contact,
+            plan_name=self.plan_name,
+            owner=refund.owner,
+            next_action_at=next_action_at(refund, self.policy),
+            deadline_at=refund.deadline_at,
+            told_due_at=refund.told_due_at,
+            **own,
+        )
+
+    def business_days(self, days: int) -> datetime:
+        """So many business days from now."""
+        return self.policy.calendar.after(self.when.now, days)
+
+
+def enter(case: Case, refund: Refund, stage: Stage, deadline_at: datetime, *, level: int = 0) -> Refund:
+    """The refund in another stage, with that stage's deadline and all complaints about the last one settled.
+
+    Before it is issued, no deadline lies beyond the date the customer was told: that one's passing can't go unnoticed.
+    """
+    within_promise = not refund.issued and not refund.over and case.when.now < refund.told_due_at
+    deadline_at = min(deadline_at, refund.told_due_at) if within_promise else deadline_at
+    return replace(refund, stage=stage, deadline_at=deadline_at, escalation=Escalation(level=level))
+
+
+def finish(refund: Refund, stage: Over) -> Refund:
+    """The refund, over: nobody owes anything, no question is asked any more."""
+    attempts = tuple(replace(each, waiting_for=None, ask_at=None) for each in refund.attempts)
+    return replace(refund, stage=stage, deadline_at=None, escalation=Escalation(), attempts=attempts)

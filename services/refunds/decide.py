@@ -1,0 +1,145 @@
+"""How a subscription's refund account answers an event. Each conversation has a file of its own; here they are routed."""
+
+from typing import get_args
+
+from offramp_schemas import Event, FollowUp, Reason
+from offramp_schemas.account import SubscriptionChanged, SubscriptionFacts, SubscriptionRenewed, SubscriptionStarted
+from offramp_schemas.payment import PaymentSucceeded
+from offramp_schemas.refund_events import RefundFact
+from offramp_schemas.refund_request import RefundChased, RefundDecided, RefundRequested, RefundRetried, RefundSettledManually
+from services.refunds import account as accounts
+from services.refunds import attention, escalating, requesting, reviewing, submitting
+from services.refunds import timers as wakes
+from services.refunds.attempts import ask, send
+from services.refunds.case import Case
+from services.refunds.policy import Policy
+from services.refunds.states import Account, Approved, Refund, Reversed
+from services.runtime.decision import CallAnswered, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, Timer, TimerDue, When
+from services.runtime.policies import Policies
+
+AboutARefund = RefundChased | RefundDecided | RefundRetried | RefundSettledManually
+HEARD = (SubscriptionFacts, SubscriptionRenewed, PaymentSucceeded, RefundRequested, *get_args(AboutARefund))
+
+
+class Refunds:
+    """The rules of the service `refunds`. Its entity is a subscription's refund account."""
+
+    def __init__(self, policies: Policies[Policy]) -> None:
+        self.policies = policies
+
+    def route(self, event: Event, subject: str) -> tuple[str, ...]:
+        """The subscription's own account, for what it can use."""
+        return (subject,) if isinstance(event, HEARD) else ()
+
+    def supplies(self, event: Event) -> frozenset[str]:
+        """What requests may be waiting for."""
+        match event:
+            case SubscriptionStarted() | SubscriptionChanged():
+                return frozenset({"subscription"})
+            case PaymentSucceeded():
+                return frozenset({"payment", f"payment:{event.payment_id}"})
+            case RefundRequested(payment_id=None):
+                return frozenset({f"refund:{event.request_ref}"})
+            case RefundRequested(payment_id=str(payment_id)):
+                return frozenset({f"refund:{event.request_ref}", f"refund:{requesting.refund_id(payment_id, event.request_ref)}"})
+            case _:
+                return frozenset()
+
+    def decide(self, entity_id: str, state: Account | None, event: Input, when: When) -> Outcome[Account]:
+        """The table of conversations."""
+        match state, event:
+            case None, SubscriptionFacts():
+                return accounts.opened(entity_id, event, when)
+            case None, Event():
+                return NotSeenYet("subscription")
+            case Account(), SubscriptionFacts():
+                return accounts.pictured(state, event, when)
+            case Account(), SubscriptionRenewed():
+                return accounts.renewed(state, event)
+            case Account(), PaymentSucceeded():
+                return accounts.paid(state, event, when)
+            case Account(), RefundRequested():
+                return self._requested(state, event, when)
+            case Account(), RefundChased() | RefundDecided() | RefundRetried() | RefundSettledManually():
+                return self._about(state, event, when)
+            case Account(), TimerDue():
+                return self._timer_due(state, event, when)
+            case Account(), CallAnswered():
+                return self._answered(state, event, when)
+        raise TypeError(f"no rule for {type(event).__name__} in {type(state).__name__}")
+
+    def timers(self, state: Account) -> frozenset[Timer]:
+        """Those of all its refunds."""
+        return frozenset[Timer]().union(*(wakes.timers(each, self.policies[each.policy_version]) for each in state.refunds.values()))
+
+    def name(self, state: Account) -> str:
+        """The states of its open refunds, or of its last one."""
+        refunds = list(state.refunds.values())
+        return "+".join(each.state for each in refunds if not each.over) or (refunds[-1].state if refunds else "no_refund")
+
+    def identify(self, entity_id: str, state: Account, fact: FollowUp) -> tuple[str, str]:
+        """A fact of refunds speaks of one refund."""
+        if isinstance(fact, RefundFact):
+            return fact.refund_id, state.refunds[fact.refund_id].state
+        return entity_id, self.name(state)
+
+    def _requested(self, account: Account, event: RefundRequested, when: When) -> Outcome[Account]:
+        if refund := requesting.known(account, event):
+            return _inside(account, requesting.repeated(self._case(account, refund, when), refund, event))
+        return _inside(account, requesting.hear(account, event, when, self.policies))
+
+    def _about(self, account: Account, event: AboutARefund, when: When) -> Outcome[Account]:
+        refund = _find(account, event)
+        if refund is None:
+            name = event.refund_id or event.request_ref
+            return NotSeenYet(f"refund:{name}") if name else Refused(Reason.WRONG_STATE, "there is no refund to speak of")
+        case_ = self._case(account, refund, when)
+        match event:
+            case RefundChased():
+                return _inside(account, escalating.chased(case_, refund))
+            case RefundDecided():
+                return _inside(account, reviewing.decided(case_, refund, event))
+            case RefundRetried():
+                return _inside(account, attention.retried(case_, refund, event))
+            case RefundSettledManually():
+                return _inside(account, attention.settled(case_, refund, event))
+
+    def _timer_due(self, account: Account, event: TimerDue, when: When) -> Outcome[Account]:
+        what, refund_id, _ = event.name.split(":")
+        refund = account.refunds[refund_id]
+        case_ = self._case(account, refund, when)
+        match what, refund.stage, refund.attempt:
+            case "alarm", _, _:
+                return _inside(account, escalating.alarm(case_, refund))
+            case "ask", _, attempt if attempt is not None:
+                return _inside(account, ask(case_, refund, attempt))
+            case "attempt", Approved(), _:
+                return _inside(account, send(case_, refund))
+            case "attention", Reversed(reason=reason), _:
+                return _inside(account, attention.give_up(case_, refund, reason, definite=False))
+        raise TypeError(f"no rule for the timer {what} of a refund that is {refund.state}")
+
+    def _answered(self, account: Account, event: CallAnswered, when: When) -> Outcome[Account]:
+        refund = account.refunds[event.key.split(":")[1]]
+        attempt = refund.attempt
+        if attempt is None or attempt.waiting_for != event.key:
+            return Ignored("nobody_waits_for_it")
+        return _inside(account, submitting.answered(self._case(account, refund, when), refund, attempt, event))
+
+    def _case(self, account: Account, refund: Refund, when: When) -> Case:
+        return Case.of(account, refund.payment_id, self.policies[refund.policy_version], when, refund_id=refund.refund_id)
+
+
+def _find(account: Account, event: AboutARefund) -> Refund | None:
+    """By id, by reference, or the latest one."""
+    if event.refund_id is not None:
+        return account.refunds.get(event.refund_id)
+    found = [each for each in account.refunds.values() if event.request_ref in {None, each.request_ref}]
+    return found[-1] if found else None
+
+
+def _inside(account: Account, outcome: Decision[Refund] | NotSeenYet | Refused) -> Outcome[Account]:
+    """What one refund decided, as the account's decision."""
+    if isinstance(outcome, Decision):
+        return Decision(account.with_refund(outcome.state), outcome.events, outcome.calls)
+    return outcome

@@ -1,0 +1,234 @@
+"""A subscription's refund account: who the customer is, what was paid, and every refund of it. Frozen; `replace` makes the next one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from offramp_schemas import Contact
+from offramp_schemas.refund_events import Basis
+
+
+class Customer(Struct, frozen=True):
+    """What decides about their rights, and where they are written to. `as_of` is the time of the picture."""
+
+    email: str
+    name: str
+    locale: str
+    country: str
+    consumer: bool
+    plan_name: str
+    account_created_at: datetime | None
+    as_of: datetime
+
+    @property
+    def contact(self) -> Contact:
+        """As a fact carries it."""
+        return Contact(email=self.email, name=self.name, locale=self.locale)
+
+
+class Payment(Struct, frozen=True):
+    """Captured money. `external_minor`: refunded at the provider, not by us."""
+
+    payment_id: str
+    provider_payment_id: str
+    captured_minor: int
+    currency: str
+    captured_at: datetime
+    period_end: datetime | None = None
+    external_minor: int = 0
+
+
+class Attempt(Struct, frozen=True):
+    """One try at the provider, under one idempotency key, and the conversation about it.
+
+    While it is open either a question is out (`waiting_for`, its key) or the next one has its time (`ask_at`).
+    """
+
+    number: int
+    key: str
+    sent_at: datetime
+    waiting_for: str | None = None
+    ask_at: datetime | None = None
+    questions: int = 0
+    patience: int = 0
+    """Questions asked in the present stage: the waits between them grow."""
+    trouble: str | None = None
+    """Why the last question has no answer: `unreachable` or `unknown`."""
+    missing_since: datetime | None = None
+    """When the provider first did not know it, after its key had expired."""
+    provider_refund_id: str | None = None
+    raw_status: str | None = None
+    issued_at: datetime | None = None
+    failed_at: datetime | None = None
+
+
+class PendingReview(Struct, frozen=True, tag_field="state", tag="pending_review"):
+    """A person decides."""
+
+
+class Approved(Struct, frozen=True, tag_field="state", tag="approved"):
+    """An attempt failed for certain; the next one has its time."""
+
+    next_attempt_at: datetime
+
+
+class Submitting(Struct, frozen=True, tag_field="state", tag="submitting"):
+    """The provider is being asked to pay it back."""
+
+
+class Unknown(Struct, frozen=True, tag_field="state", tag="unknown"):
+    """Nobody can say whether the provider did it: it is asked before anything else is done."""
+
+
+class Pending(Struct, frozen=True, tag_field="state", tag="pending"):
+    """Issued: the provider has it, the bank does not show it yet."""
+
+
+class RequiresAction(Struct, frozen=True, tag_field="state", tag="requires_action"):
+    """The customer has to do something first."""
+
+    expires_at: datetime
+
+
+class NeedsAttention(Struct, frozen=True, tag_field="state", tag="needs_attention"):
+    """The machine can go no further: a person retries it or settles it another way."""
+
+    reason: str
+    owner: str = "ops"
+
+
+class Succeeded(Struct, frozen=True, tag_field="state", tag="succeeded"):
+    """The bank shows it. It is watched, since banks send money back days later."""
+
+    watched_until: datetime
+
+
+class Reversed(Struct, frozen=True, tag_field="state", tag="reversed"):
+    """It had succeeded and came back."""
+
+    since: datetime
+    reason: str
+
+
+class Closed(Struct, frozen=True, tag_field="state", tag="closed"):
+    """Paid back for good."""
+
+
+class Rejected(Struct, frozen=True, tag_field="state", tag="rejected"):
+    """Not paid back, by which rule and whom."""
+
+    rule: str
+    decided_by: str
+
+
+class SettledManually(Struct, frozen=True, tag_field="state", tag="settled_manually"):
+    """Paid back another way, by ops."""
+
+    settlement_ref: str
+
+
+class Superseded(Struct, frozen=True, tag_field="state", tag="superseded"):
+    """A dispute took over."""
+
+
+Over: TypeAlias = Closed | Rejected | SettledManually | Superseded
+Stage: TypeAlias = (
+    PendingReview | Approved | Submitting | Unknown | Pending | RequiresAction | NeedsAttention | Succeeded | Reversed | Over
+)  # `requested` is passed through within the transaction that hears the request
+
+
+class Escalation(Struct, frozen=True):
+    """How loudly the present stage has been complained about. `level` 0: not at all; `missed`: its deadline is past and ops know."""
+
+    level: int = 0
+    said: int = 0
+    said_at: datetime | None = None
+    missed: bool = False
+
+
+class Refund(Struct, frozen=True):
+    """One refund of one payment. `due_at` never moves; `told_due_at` is the date the customer was last told."""
+
+    refund_id: str
+    request_ref: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    policy_version: int
+    informed_at: datetime
+    promise_due_at: datetime
+    told_due_at: datetime
+    stage: Stage
+    basis: Basis | None = None
+    """None: there was none, and it was rejected."""
+    legal_due_at: datetime | None = None
+    deadline_at: datetime | None = None
+    escalation: Escalation = Escalation()
+    attempts: tuple[Attempt, ...] = ()
+    tries: int = 0
+    """Attempts since a person last acted."""
+
+    @property
+    def state(self) -> str:
+        """DOMAIN's name of the stage."""
+        return str(self.stage.__struct_config__.tag)
+
+    @property
+    def over(self) -> bool:
+        """Nothing will happen to it any more."""
+        return isinstance(self.stage, Over)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The open attempt."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].failed_at is None else None
+
+    @property
+    def issued(self) -> bool:
+        """The provider returned an id for it, pending or succeeded."""
+        return self.attempt is not None and self.attempt.issued_at is not None
+
+    @property
+    def owner(self) -> str | None:
+        """Whose turn it is."""
+        match self.stage:
+            case PendingReview():
+                return "support"
+            case RequiresAction():
+                return "customer"
+            case NeedsAttention(owner=owner):
+                return owner
+            case stage:
+                return None if isinstance(stage, Over) else "ops"
+
+
+class Account(Struct, frozen=True):
+    """Everything `refunds` knows of one subscription."""
+
+    subscription_id: str
+    customer: Customer
+    period_start: datetime | None = None
+    payments: Mapping[str, Payment] = {}
+    refunds: Mapping[str, Refund] = {}
+
+    def reserved_minor(self, payment_id: str, besides: str | None = None) -> int:
+        """What its refunds take of a payment: all but the rejected. One that needs attention is owed, one settled otherwise is paid."""
+        taking = (each for each in self.refunds.values() if not isinstance(each.stage, Rejected))
+        return sum(each.amount_minor for each in taking if each.payment_id == payment_id and each.refund_id != besides)
+
+    def available_minor(self, payment_id: str, to: str | None = None) -> int:
+        """What can be refunded of a payment at most; `to` one refund, that may be among those that take of it already."""
+        payment = self.payments[payment_id]
+        return payment.captured_minor - payment.external_minor - self.reserved_minor(payment_id, besides=to)
+
+    def with_refund(self, refund: Refund) -> "Account":
+        """The account with this refund as it is now."""
+        return replace(self, refunds={**self.refunds, refund.refund_id: refund})
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Account).decode

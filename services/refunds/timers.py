@@ -1,0 +1,42 @@
+"""When a refund wakes: a function of its state, so no deadline is forgotten. A name is `what:refund_id:number`."""
+
+from datetime import datetime
+
+from services.refunds.policy import Policy
+from services.refunds.states import Approved, Refund, Reversed
+from services.runtime.decision import Timer
+
+TOP_LEVEL = 3
+
+
+def timers(refund: Refund, policy: Policy) -> frozenset[Timer]:
+    """None of them takes anything away from anybody."""
+    if refund.over or refund.deadline_at is None:
+        return frozenset()
+    found = {Timer(f"alarm:{refund.refund_id}:{refund.escalation.said + 1}", alarm_at(refund, refund.deadline_at, policy))}
+    attempt = refund.attempt
+    if attempt is not None and attempt.ask_at is not None:
+        found.add(Timer(f"ask:{refund.refund_id}:{attempt.number}.{attempt.questions + 1}", attempt.ask_at))
+    match refund.stage:
+        case Approved(next_attempt_at=at):
+            found.add(Timer(f"attempt:{refund.refund_id}:{len(refund.attempts) + 1}", at))
+        case Reversed(since=since):
+            found.add(Timer(f"attention:{refund.refund_id}:{len(refund.attempts)}", since))
+    return frozenset(found)
+
+
+def alarm_at(refund: Refund, deadline_at: datetime, policy: Policy) -> datetime:
+    """When it is complained about next: at the deadline, level by level after it, and daily once there is no higher level."""
+    escalation = refund.escalation
+    if not escalation.missed or escalation.said_at is None:
+        return deadline_at
+    if escalation.level == 1:
+        return deadline_at + policy.level_2_after
+    if escalation.level < TOP_LEVEL:
+        return policy.calendar.after(deadline_at, policy.level_3_after)
+    return escalation.said_at + policy.repeat_every
+
+
+def next_action_at(refund: Refund, policy: Policy) -> datetime | None:
+    """When something happens next without anybody's doing."""
+    return min((timer.due_at for timer in timers(refund, policy)), default=None)
