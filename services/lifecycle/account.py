@@ -1,0 +1,105 @@
+"""What billing and the account service say: who the customer is, what was sold, until when it is paid.
+
+Facts come on another topic than payments and requests, so each kind is ignored when it is older than what is known of its kind.
+"""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
+from services.lifecycle import charged_in_error, schedule
+from services.lifecycle.policy import LifecyclePolicies
+from services.lifecycle.renewal import active, trialing
+from services.lifecycle.states import Active, Ended, Facts, NonRenewing, PastDue, Seller, Subscription, Trialing
+from services.runtime.decision import Decision, Ignored, Outcome, When
+
+
+def introduced(event: SubscriptionFacts, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    """The first that is heard of a subscription."""
+    facts = _facts(event, when.at, min(when.at, event.current_period_start or when.at))
+    if event.trial_ends_at is None:
+        return Decision(active(facts, when.now, policies))
+    return Decision(trialing(facts, event.trial_ends_at, policies))
+
+
+def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """A whole picture of a known subscription; SubscriptionStarted for one that is known counts as such."""
+    if when.at < state.facts.as_of:
+        return Ignored("an older picture than the one known")
+    facts = _newer(state.facts, _facts(event, when.at, state.facts.contract_at))
+    match state:
+        case Trialing() if event.trial_ends_at:
+            return Decision(replace(trialing(facts, event.trial_ends_at, policies, state), inactivity=state.inactivity))
+        case Trialing() | Active():  # a trial happens once: one that is mentioned later was paid for already, as far as we know
+            return Decision(active(facts, when.now, policies, state))
+        case NonRenewing():
+            return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
+        case PastDue() | Ended():
+            return Decision(replace(state, facts=facts))
+
+
+def renewed(state: Subscription, event: SubscriptionRenewed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """Billing began a new period. That says nothing of its payment, unless that payment was heard before."""
+    if when.at < state.facts.period_as_of:
+        return Ignored("an older period than the one known")
+    known = any(paid.payment_id == event.payment_id for paid in state.heard.paid)
+    facts = replace(
+        state.facts,
+        period_end=event.current_period_end,
+        price_minor=event.price_minor,
+        currency=event.currency,
+        period_as_of=when.at,
+        paid_through=event.current_period_end if known else state.facts.paid_through,
+    )
+    match state:
+        case Active():
+            return Decision(active(facts, when.now, policies, state))
+        case NonRenewing() if when.at >= state.cancellation.canceled_at and event.current_period_start >= state.ends_at:
+            return charged_in_error.renewed(state, event, when, policies)
+        case NonRenewing():  # heard late, or a commitment still runs
+            return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
+        case Trialing() | PastDue():
+            return Decision(replace(state, facts=facts))
+        case Ended():
+            return Ignored("the subscription has ended; a charge is heard of as a payment")
+
+
+def _facts(event: SubscriptionFacts, at: datetime, contract_at: datetime) -> Facts:
+    reseller = event.reseller
+    return Facts(
+        customer_id=event.customer_id,
+        owner_id=event.owner_id,
+        email=event.contact.email,
+        name=event.contact.name,
+        locale=event.contact.locale,
+        plan=event.plan,
+        plan_name=event.plan_name,
+        price_minor=event.price_minor,
+        currency=event.currency,
+        country=event.country,
+        consumer=event.consumer,
+        contract_at=contract_at,
+        as_of=at,
+        period_as_of=at,
+        interval=event.interval,
+        period_end=event.current_period_end,
+        paid_through=event.current_period_end,
+        commitment_ends_at=event.commitment_ends_at,
+        marketing_consent=event.marketing_consent,
+        reseller=Seller(reseller.reseller_id, reseller.name, reseller.contact) if reseller else None,
+    )
+
+
+def _newer(known: Facts, picture: Facts) -> Facts:
+    """The picture, but with the period that is known where that one is newer."""
+    if picture.as_of >= known.period_as_of:
+        return picture
+    return replace(
+        picture,
+        period_end=known.period_end,
+        paid_through=known.paid_through,
+        price_minor=known.price_minor,
+        currency=known.currency,
+        period_as_of=known.period_as_of,
+    )

@@ -1,0 +1,192 @@
+"""Cancellations: nothing blocks one but its rules, and each is answered with a proof or with the rule that forbids it."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from offramp_schemas import Event
+from offramp_schemas.account import Reseller
+from offramp_schemas.lifecycle_events import CancellationRejected, CancellationUndone, EndReason
+from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
+from services.lifecycle import dunning, ending, refunding, schedule
+from services.lifecycle.policy import LifecyclePolicies
+from services.lifecycle.renewal import active, trialing
+from services.lifecycle.states import REMEMBERED, Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Subscription, Trialing
+from services.runtime.decision import Decision, Ignored, Outcome, When
+
+
+def requested(state: Subscription, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """Somebody wants it to stop renewing, or to end now."""
+    brings_forward = isinstance(state, NonRenewing) and event.mode == "immediately"
+    if _answered(state, event) and not brings_forward:
+        return Ignored("the same request twice")
+    state = _remembered(state, event)
+    facts = state.facts
+    if not _may_ask(facts, event.requested_by):
+        return Decision(state, (_not_the_owner(facts, event),))
+    if facts.reseller:
+        return Decision(state, (_sold_by_reseller(facts, event),))
+    match state:
+        case Trialing() | Active() | PastDue() | NonRenewing() if event.mode == "immediately":
+            return _end_now(state, event, when, policies)
+        case Trialing() | Active() | PastDue():
+            return _schedule(state, event, when, policies)
+        case NonRenewing():  # canceled already; only a wish for money would be new
+            return _with_refund(Decision(state), event, when, policies)
+        case Ended():
+            return _with_refund(Decision(state, (_already_ended(state, event),)), event, when, policies)
+
+
+def withdrawn(state: Subscription, event: CancellationWithdrawn, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """The customer stays after all: everything is as it was before, as long as access has not ended."""
+    if _answered(state, event):
+        return Ignored("the same request twice")
+    if isinstance(state, Live):
+        return Ignored("there is nothing to withdraw")
+    state = _remembered(state, event)
+    if not _may_ask(state.facts, event.requested_by):
+        return Decision(state, (_not_the_owner(state.facts, event),))
+    match state:
+        case NonRenewing() if when.at < state.ends_at:
+            fact = CancellationUndone(
+                contact=state.facts.contact,
+                plan_name=state.facts.plan_name,
+                reference=state.cancellation.reference,
+                renews_at=state.trial_ends_at or state.facts.period_end,
+            )
+            return Decision(_before(state, when.now, policies), (fact,))
+        case NonRenewing():
+            return Decision(state, (_too_late(state.facts, event, state.ends_at),))
+        case Ended():
+            return Decision(state, (_too_late(state.facts, event, state.ended_at),))
+        case _:
+            raise TypeError(type(state).__name__)
+
+
+def _schedule(state: Live, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    rules = policies.current.of(state.facts.plan)
+    ends_at = schedule.end_of_access(state, when.at, rules)
+    if ends_at is None or ends_at <= when.now:  # nothing is paid for any longer
+        return _end_now(state, event, when, policies)
+    scheduled = NonRenewing(
+        state.facts,
+        state.heard,
+        state.refund_acks,
+        cancellation=_cancellation(event, when.at),
+        ends_at=ends_at,
+        remind_at=schedule.reminder(ends_at, when.now, rules),
+        trial_ends_at=state.trial_ends_at if isinstance(state, Trialing) else None,
+        dunnings=state.dunnings if isinstance(state, PastDue) else {},
+    )
+    confirmation = schedule.confirmation(scheduled, rules)
+    facts: tuple[Event, ...] = (ending.stopped(scheduled), confirmation) if scheduled.dunnings else (confirmation,)
+    return _with_refund(Decision(scheduled, facts), event, when, policies)
+
+
+def _end_now(state: Live | NonRenewing, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    reason: EndReason = "withdrawal" if _is_withdrawal(state.facts, event, when.at, policies) else "requested"
+    asked = _cancellation(event, when.at)
+    ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=event.wants_refund)
+    return _with_refund(ended, event, when, policies)
+
+
+def _with_refund(
+    decision: Decision[Subscription], event: CancellationRequested, when: When, policies: LifecyclePolicies
+) -> Decision[Subscription]:
+    """A wish for money is passed on in whatever state it comes: refunds alone decides about it."""
+    if not event.wants_refund:
+        return decision
+    acks = refunding.awaited(decision.state, event.reference, when, policies)
+    return Decision(replace(decision.state, refund_acks=acks), (*decision.events, refunding.wished(event)))
+
+
+def _is_withdrawal(facts: Facts, event: CancellationRequested, at: datetime, policies: LifecyclePolicies) -> bool:
+    """A consumer of the EU who ends it at once and wants the money back, within 14 days of the contract, withdraws from it."""
+    rules = policies.current.of(facts.plan).withdrawal
+    wants_out = event.mode == "immediately" and event.wants_refund
+    return wants_out and facts.consumer and facts.country in rules.countries and at - facts.contract_at <= rules.window
+
+
+def _before(state: NonRenewing, now: datetime, policies: LifecyclePolicies) -> Live:
+    """What the subscription was before it was canceled."""
+    match state.return_state:
+        case "past_due":
+            dunnings = dunning.resumed(state.dunnings, state.cancellation.canceled_at, now)
+            return PastDue(state.facts, state.heard, state.refund_acks, dunnings=dunnings)
+        case "trialing" if state.trial_ends_at:
+            return trialing(state.facts, state.trial_ends_at, policies, state)
+        case _:
+            return active(state.facts, now, policies, state)
+
+
+def _cancellation(event: CancellationRequested, at: datetime) -> Cancellation:
+    return Cancellation(event.reference, at, event.requested_by.user_id, event.feedback, event.comment, event.switching_to)
+
+
+def _may_ask(facts: Facts, who: Requester) -> bool:
+    return who.role == "support" or who.user_id == facts.owner_id
+
+
+def _key(event: CancellationRequested | CancellationWithdrawn) -> str:
+    return f"{event.reference} {event.requested_by.user_id}"  # so that a stranger's request can't use up the owner's reference
+
+
+def _answered(state: Subscription, event: CancellationRequested | CancellationWithdrawn) -> bool:
+    return _key(event) in state.heard.requests
+
+
+def _remembered(state: Subscription, event: CancellationRequested | CancellationWithdrawn) -> Subscription:
+    return replace(state, heard=replace(state.heard, requests=(*state.heard.requests, _key(event))[-REMEMBERED:]))
+
+
+def _not_the_owner(facts: Facts, event: CancellationRequested | CancellationWithdrawn) -> CancellationRejected:
+    """The owner hears who asked."""
+    return CancellationRejected(
+        contact=facts.contact,
+        plan_name=facts.plan_name,
+        reference=event.reference,
+        rule="not_account_owner",
+        requested_by=event.requested_by.user_id,
+        requester_name=event.requested_by.name,
+        as_of=facts.as_of,
+    )
+
+
+def _sold_by_reseller(facts: Facts, event: CancellationRequested) -> CancellationRejected:
+    seller = facts.reseller
+    return CancellationRejected(
+        contact=facts.contact,
+        plan_name=facts.plan_name,
+        reference=event.reference,
+        rule="managed_by_reseller",
+        requested_by=event.requested_by.user_id,
+        requester_name=event.requested_by.name,
+        reseller=Reseller(reseller_id=seller.reseller_id, name=seller.name, contact=seller.contact) if seller else None,
+        as_of=facts.as_of,
+    )
+
+
+def _already_ended(state: Ended, event: CancellationRequested) -> CancellationRejected:
+    return CancellationRejected(
+        contact=state.facts.contact,
+        plan_name=state.facts.plan_name,
+        reference=event.reference,
+        rule="already_ended",
+        requested_by=event.requested_by.user_id,
+        requester_name=event.requested_by.name,
+        ended_at=state.ended_at,
+        as_of=state.ended_at,
+    )
+
+
+def _too_late(facts: Facts, event: CancellationWithdrawn, ended_at: datetime) -> CancellationRejected:
+    return CancellationRejected(
+        contact=facts.contact,
+        plan_name=facts.plan_name,
+        reference=event.reference,
+        rule="too_late_to_withdraw",
+        requested_by=event.requested_by.user_id,
+        requester_name=event.requested_by.name,
+        ended_at=ended_at,
+        as_of=ended_at,
+    )

@@ -1,0 +1,210 @@
+"""The states of a subscription: one frozen type each. Every deadline is stored in it; none is computed only on the way out.
+
+Mappings are never changed in place; they are dicts because a subscription may have any number of unpaid invoices.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from offramp_schemas import Contact
+from offramp_schemas.lifecycle_events import EndReason
+from offramp_schemas.request import FeedbackCode
+
+REMEMBERED = 12  # of a kind: payments, requests, acknowledgements; more would only make the rows larger
+LONGEST_PERIOD = {"month": timedelta(days=31), "year": timedelta(days=366)}
+
+
+class Seller(Struct, frozen=True):
+    """The reseller: only they can end what they sold."""
+
+    reseller_id: str
+    name: str
+    contact: str
+
+
+class Facts(Struct, frozen=True, omit_defaults=True):
+    """What billing and the account service last said. `as_of` and `period_as_of` are the times of what said it: older facts are ignored."""
+
+    customer_id: str
+    owner_id: str
+    email: str
+    name: str
+    locale: str
+    plan: str
+    plan_name: str
+    price_minor: int
+    currency: str
+    country: str
+    consumer: bool
+    contract_at: datetime  # when the contract was made: the right of withdrawal counts from it
+    as_of: datetime
+    period_as_of: datetime
+    interval: Literal["month", "year"] = "month"
+    period_end: datetime | None = None  # of the period that billing has begun
+    paid_through: datetime | None = None  # earlier than period_end while the present period is unpaid
+    commitment_ends_at: datetime | None = None
+    marketing_consent: bool = False
+    reseller: Seller | None = None
+
+    @property
+    def free(self) -> bool:
+        """Nothing is ever charged, so nothing has to be waited for."""
+        return self.price_minor == 0 and self.period_end is None
+
+    @property
+    def expected_end(self) -> datetime:
+        """Of the present period, assumed where billing never said it."""
+        return self.period_end or self.period_as_of + LONGEST_PERIOD[self.interval]
+
+    @property
+    def contact(self) -> Contact:
+        """Whom the follow-ups address."""
+        return Contact(email=self.email, name=self.name, locale=self.locale)
+
+
+class Paid(Struct, frozen=True, omit_defaults=True):
+    """A payment that was made. `until`: the end of the period it paid for, when it was said."""
+
+    invoice_id: str
+    payment_id: str
+    until: datetime | None = None
+
+
+class Heard(Struct, frozen=True, omit_defaults=True):
+    """What is remembered so that late and repeated events change nothing. The tuples keep the last `REMEMBERED`."""
+
+    paid: tuple[Paid, ...] = ()
+    requests: tuple[str, ...] = ()  # "<reference> <user>" of the customer's requests that were answered
+    acknowledged: tuple[str, ...] = ()  # refund requests that refunds has answered, whoever made them
+    last_seen_at: datetime | None = None
+    unused_told_at: datetime | None = None  # when a paying customer was last told that nobody uses it
+
+
+class RefundAck(Struct, frozen=True, omit_defaults=True):
+    """A RefundRequested of ours that refunds has not answered yet; ops hear of it at `due_at`."""
+
+    requested_at: datetime
+    due_at: datetime
+    reminders: int = 0
+
+
+class Inactivity(Struct, frozen=True, omit_defaults=True):
+    """Nobody uses a free or trial account. A moment is None once its mail was given."""
+
+    last_seen_at: datetime
+    deactivate_at: datetime
+    warn_at: datetime | None = None
+    remind_at: datetime | None = None
+    last_day_at: datetime | None = None
+
+
+class Dunning(Struct, frozen=True, omit_defaults=True):
+    """An unpaid invoice that is chased, by the schedule of the plan and policy version that it started under."""
+
+    payment_id: str
+    amount_minor: int
+    currency: str
+    kind: Literal["soft", "hard"]
+    started_at: datetime
+    failed_at: datetime
+    gives_up_at: datetime
+    plan: str
+    policy_version: int
+    next_step_at: datetime | None = None  # None: the last step was given
+    step: int = 0
+    card_brand: str | None = None
+    card_last4: str | None = None
+
+
+class Cancellation(Struct, frozen=True, omit_defaults=True):
+    """What was asked, as it was asked."""
+
+    reference: str
+    canceled_at: datetime
+    requested_by: str
+    feedback: tuple[FeedbackCode, ...] = ()
+    comment: str | None = None
+    switching_to: str | None = None
+
+    @property
+    def reason_given(self) -> bool:
+        """Then nobody is asked for one."""
+        return bool(self.feedback or self.comment)
+
+
+class Owed(Struct, frozen=True):
+    """An invoice that was unpaid at the end."""
+
+    amount_minor: int
+    currency: str
+
+
+class _Subscription(Struct, frozen=True, omit_defaults=True, tag_field="state"):
+    facts: Facts
+    heard: Heard = Heard()
+    refund_acks: Mapping[str, RefundAck] = {}  # by request_ref
+
+
+class Trialing(_Subscription, frozen=True, kw_only=True, tag="trialing"):
+    """Access, not paid yet. `lapses_at`: the trial's end and a margin in which its payment can still be heard."""
+
+    trial_ends_at: datetime
+    lapses_at: datetime
+    inactivity: Inactivity | None = None
+
+
+class Active(_Subscription, frozen=True, kw_only=True, tag="active"):
+    """Access. `silence_at`: when ops hear that billing did not renew it; None on a free plan, which may sleep."""
+
+    silence_at: datetime | None = None
+    inactivity: Inactivity | None = None
+
+
+class PastDue(_Subscription, frozen=True, kw_only=True, tag="past_due"):
+    """Charges failed; access is kept while dunning runs. At least one, by invoice."""
+
+    dunnings: Mapping[str, Dunning]
+
+
+class NonRenewing(_Subscription, frozen=True, kw_only=True, tag="non_renewing"):
+    """A cancellation is scheduled; access until `ends_at`. Unpaid invoices stay open, but nobody is chased for them."""
+
+    cancellation: Cancellation
+    ends_at: datetime
+    remind_at: datetime | None = None
+    trial_ends_at: datetime | None = None
+    dunnings: Mapping[str, Dunning] = {}
+
+    @property
+    def return_state(self) -> Literal["trialing", "active", "past_due"]:
+        """What a withdrawal leads back to."""
+        if self.dunnings:
+            return "past_due"
+        return "trialing" if self.trial_ends_at else "active"
+
+
+class Ended(_Subscription, frozen=True, kw_only=True, tag="ended"):
+    """Access is over. `ask_deletion_at`: when the owner of the data is asked (again) to delete it."""
+
+    ended_at: datetime
+    end_reason: EndReason
+    ask_deletion_at: datetime
+    export_reminder_at: datetime | None = None
+    deletion_asked: int = 0
+    deleted_at: datetime | None = None
+    cancellation: Cancellation | None = None
+    owed: Mapping[str, Owed] = {}
+
+    @property
+    def data_stage(self) -> Literal["grace", "deletion_due", "deleted"]:
+        """What is left of the customer's data."""
+        if self.deleted_at:
+            return "deleted"
+        return "deletion_due" if self.deletion_asked else "grace"
+
+
+Live = Trialing | Active | PastDue
+Subscription = Live | NonRenewing | Ended

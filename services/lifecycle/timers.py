@@ -1,0 +1,53 @@
+"""When a subscription wakes: a function of its state, so that none is forgotten and none has to be canceled.
+
+Those that take something away are guarded: they wait until every input has been read past their moment.
+"""
+
+from datetime import datetime
+
+from services.lifecycle.states import Active, Dunning, Ended, Inactivity, NonRenewing, PastDue, Subscription, Trialing
+from services.runtime.decision import Timer
+
+
+def timers(state: Subscription) -> frozenset[Timer]:
+    """Never empty, but for deleted data and for a free plan, when nobody is owed anything."""
+    due = _own(state)
+    if state.refund_acks:
+        due += [Timer(f"refund-ack:{ref}", ack.due_at) for ref, ack in state.refund_acks.items()]
+    return frozenset(due)
+
+
+def _own(state: Subscription) -> list[Timer]:
+    match state:
+        case PastDue():
+            return [_of_dunning(invoice, dunning) for invoice, dunning in state.dunnings.items()]
+        case Active():
+            silence = [Timer("renewal-missing", state.silence_at)] if state.silence_at else []
+            return silence + _of_inactivity(state.inactivity)
+        case Trialing():
+            return [Timer("trial-end", state.lapses_at, takes_away=True), *_of_inactivity(state.inactivity)]
+        case NonRenewing():
+            return [*_mail("ending-soon", state.remind_at), Timer("end", state.ends_at, takes_away=True)]
+        case Ended(deleted_at=None):
+            return [*_mail("export-reminder", state.export_reminder_at), Timer("data-deletion", state.ask_deletion_at, takes_away=True)]
+        case Ended():
+            return []
+
+
+def _of_dunning(invoice: str, dunning: Dunning) -> Timer:
+    if dunning.next_step_at:
+        return Timer(f"dunning:{invoice}:{dunning.step + 1}", dunning.next_step_at)
+    return Timer(f"give-up:{invoice}", dunning.gives_up_at, takes_away=True)
+
+
+def _of_inactivity(flag: Inactivity | None) -> list[Timer]:
+    if flag is None:
+        return []
+    if flag.warn_at:
+        return _mail("inactivity:warning", flag.warn_at)
+    mails = _mail("inactivity:reminder", flag.remind_at) + _mail("inactivity:last_day", flag.last_day_at)
+    return [*mails, Timer("inactivity:deactivation", flag.deactivate_at, takes_away=True)]
+
+
+def _mail(name: str, at: datetime | None) -> list[Timer]:
+    return [Timer(name, at)] if at else []
