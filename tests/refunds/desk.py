@@ -33,9 +33,8 @@ def started(**changes: Any) -> SubscriptionStarted:
 
 def paid(payment_id: str = "pay_1", amount_minor: int = 4900, **changes: Any) -> PaymentSucceeded:
     """A captured payment in euros."""
-    return PaymentSucceeded(
-        **{"payment_id": payment_id, "invoice_id": f"inv_{payment_id}", "amount_minor": amount_minor, "currency": "EUR"} | changes
-    )
+    facts: dict[str, Any] = {"payment_id": payment_id, "invoice_id": f"inv_{payment_id}", "amount_minor": amount_minor, "currency": "EUR"}
+    return PaymentSucceeded(**facts | changes)
 
 
 def requested(request_ref: str = "CAN-1", **changes: Any) -> RefundRequested:

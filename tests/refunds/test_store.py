@@ -1,0 +1,184 @@
+"""The account as Postgres keeps it, and what Postgres refuses to keep."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from offramp_schemas.refund_request import RefundSettledManually
+from services.refunds.policy import Policy
+from services.refunds.states import Account, Refund
+from services.refunds.store import RefundStore
+from services.runtime.policies import single
+from services.runtime.stored import Connection, Entity
+from tests.refunds.desk import DAY, MONDAY, SUB, Desk, paid, requested
+
+STORE = RefundStore(single(Policy()))
+
+
+def entity(desk: Desk, version: int = 1) -> Entity[Account]:
+    assert desk.account is not None
+    timers = desk.rules.timers(desk.account)
+    return Entity(desk.account.subscription_id, version, desk.account, min((each.due_at for each in timers), default=None))
+
+
+def submitting() -> Desk:
+    desk = Desk.with_a_payment()
+    desk.hear(requested())
+    return desk
+
+
+async def test_an_account_comes_back_as_it_was_stored(connection: Connection) -> None:
+    desk = submitting()
+    desk.answer(error="card_not_supported")
+    desk.fire()
+    desk.answer(id="re_1", status="requires_action")
+    await STORE.store(connection, [entity(desk, 7)])
+    assert await STORE.load(connection, [SUB, "sub_unknown"]) == {SUB: entity(desk, 7)}
+    assert await STORE.known(connection, [SUB, "sub_unknown"]) == {SUB}
+
+
+async def test_what_people_see_follows_the_state(connection: Connection) -> None:
+    desk = submitting()
+    await STORE.store(connection, [entity(desk)])
+    desk.answer(error="card_not_supported")
+    await STORE.store(connection, [entity(desk, 2)])
+    desk.fire()
+    desk.answer(id="re_1", status="pending")
+    await STORE.store(connection, [entity(desk, 3)])
+    refund = await connection.fetchrow("select * from refunds")
+    attempts = await connection.fetch("select * from refund_attempts order by attempt")
+    assert refund is not None
+    assert (refund["state"], refund["owner"], refund["email"]) == ("pending", "ops", "ada@example.com")
+    assert (refund["deadline_at"], refund["version"]) == (desk.refund.deadline_at, 3)
+    assert [(each["idempotency_key"][-2:], each["provider_refund_id"], each["failed_at"] is None) for each in attempts] == [
+        (":1", None, False),
+        (":2", "re_1", True),
+    ]
+    assert await connection.fetchval("select reserved_minor from payments") == 4900
+
+
+async def test_a_refund_that_is_over_keeps_no_address_and_needs_nobody(connection: Connection) -> None:
+    desk = submitting()
+    for _ in range(3):
+        desk.answer(error="card_not_supported")
+        desk.fire()
+    desk.hear(RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"))
+    await STORE.store(connection, [entity(desk)])
+    row = await connection.fetchrow("select email, owner, next_action_at, settlement_ref from refunds")
+    assert row is not None
+    assert tuple(row) == (None, None, None, "SEPA-7")
+
+
+async def test_what_did_not_change_is_not_written_again(connection: Connection) -> None:
+    desk = submitting()
+    await STORE.store(connection, [entity(desk)])
+    before = [await connection.fetchval(f"select xmin::text from {table}") for table in ("payments", "refunds", "refund_attempts")]
+    desk.hear(paid("pay_2"))
+    await STORE.store(connection, [entity(desk, 2)])
+    of_the_old = "select xmin::text from payments where payment_id = 'pay_1'"
+    assert [await connection.fetchval(each) for each in (of_the_old, "select xmin::text from refunds")] == before[:2]
+    assert await connection.fetchval("select xmin::text from refund_attempts") == before[2]
+
+
+async def test_accounts_wake_when_they_are_due_the_longest_waiting_first(connection: Connection) -> None:
+    later, sooner = entity(submitting()), entity(submitting())
+    later.wake_at, sooner.wake_at = MONDAY + DAY, MONDAY
+    sooner = renamed(sooner, "sub_0")
+    guarded = renamed(entity(Desk.with_a_payment()), "sub_2")
+    guarded.wake_at, guarded.guarded_wake_at = None, MONDAY + timedelta(minutes=1)
+    await STORE.store(connection, [later, sooner, guarded])
+    assert await STORE.due(connection, MONDAY + DAY, None, 10) == ["sub_0", SUB]
+    assert await STORE.due(connection, MONDAY + DAY, MONDAY + DAY, 10) == ["sub_0", "sub_2", SUB]
+    assert await STORE.due(connection, MONDAY + DAY, MONDAY, 1) == ["sub_0"]
+    assert await STORE.next_wake(connection) == MONDAY
+
+
+def renamed(entity: Entity[Account], name: str) -> Entity[Account]:
+    """The same account of another subscription, its payments with it."""
+    payments = {f"{name}_{key}": replace(each, payment_id=f"{name}_{key}") for key, each in entity.state.payments.items()}
+    state = replace(entity.state, subscription_id=name, payments=payments, refunds={})
+    return Entity(name, entity.version, state, entity.wake_at, entity.guarded_wake_at)
+
+
+async def test_a_payment_belongs_to_one_subscription(connection: Connection) -> None:
+    account = Desk.with_a_payment().account
+    assert account is not None
+    stolen = Entity("sub_9", 1, replace(account, subscription_id="sub_9"))
+    await STORE.store(connection, [Entity(SUB, 1, account)])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await STORE.store(connection, [stolen])
+
+
+def with_refund(desk: Desk, refund: Refund) -> Entity[Account]:
+    assert desk.account is not None
+    desk.account = desk.account.with_refund(refund)
+    return entity(desk)
+
+
+async def test_more_than_was_captured_can_not_be_stored(connection: Connection) -> None:
+    desk = submitting()
+    with pytest.raises(asyncpg.CheckViolationError, match="never_more_than_captured"):
+        await STORE.store(connection, [with_refund(desk, replace(desk.refund, amount_minor=4901))])
+
+
+async def test_another_currency_than_the_payments_can_not_be_stored(connection: Connection) -> None:
+    desk = submitting()
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await STORE.store(connection, [with_refund(desk, replace(desk.refund, currency="USD"))])
+
+
+async def test_a_second_open_attempt_can_not_be_stored(connection: Connection) -> None:
+    desk = submitting()
+    second = replace(desk.refund.attempts[0], number=2, key="another")
+    with pytest.raises(asyncpg.UniqueViolationError, match="one_open_attempt"):
+        await STORE.store(connection, [with_refund(desk, replace(desk.refund, attempts=(*desk.refund.attempts, second)))])
+
+
+async def test_an_open_refund_without_a_timer_can_not_be_stored(connection: Connection) -> None:
+    sleeping = entity(submitting())
+    sleeping.wake_at = None
+    with pytest.raises(asyncpg.CheckViolationError, match="accounts"):
+        await STORE.store(connection, [sleeping])
+
+
+BROKEN = {
+    "no owner": "owner = null",
+    "no next action": "next_action_at = null",
+    "no deadline": "deadline_at = null",
+    "no basis": "basis = null",
+    "a withdrawal without its legal date": "legal_due_at = null",
+    "a legal date without a withdrawal": "basis = 'goodwill'",
+    "a state that DOMAIN has not": "state = 'paid'",
+    "settled without a reference": "state = 'settled_manually'",
+    "nothing to pay back": "amount_minor = 0",
+    "a level above the manager": "escalation = 4",
+}
+
+
+@pytest.mark.parametrize("change", BROKEN.values(), ids=list(BROKEN))
+async def test_postgres_refuses_a_refund_with(connection: Connection, change: str) -> None:
+    await STORE.store(connection, [entity(submitting())])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update refunds set {change}")
+
+
+@pytest.mark.parametrize("change", ["captured_minor = 0, reserved_minor = 0", "reserved_minor = -1", "external_minor = -1"])
+async def test_postgres_refuses_a_payment_with(connection: Connection, change: str) -> None:
+    await STORE.store(connection, [entity(Desk.with_a_payment())])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update payments set {change}")
+
+
+async def test_the_same_key_or_the_same_provider_refund_can_not_serve_two_attempts(connection: Connection) -> None:
+    desk = submitting()
+    desk.answer(id="re_1", status="failed")
+    await STORE.store(connection, [entity(desk)])
+    for column, value in (("idempotency_key", desk.refund.attempts[0].key), ("provider_refund_id", "re_1")):
+        values = {"idempotency_key": "'other'", "provider_refund_id": "null"} | {column: f"'{value}'"}
+        with pytest.raises(asyncpg.UniqueViolationError, match=column):
+            await connection.execute(
+                "insert into refund_attempts select refund_id, 2, "
+                f"{values['idempotency_key']}, now(), {values['provider_refund_id']}, null, now() from refunds"
+            )
