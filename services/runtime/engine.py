@@ -21,6 +21,7 @@ from services.runtime.settings import Settings
 from services.runtime.waker import Waker
 
 log = structlog.get_logger()
+WATERMARKS = "watermarks"
 Step = Callable[[], Awaitable[int]]
 
 
@@ -35,6 +36,7 @@ class Engine:
         self._bells = {name: asyncio.Event() for name in ("outbox", "calls", "clock")}
         self._loops: list[asyncio.Task[None]] = []
         self._resources = AsyncExitStack()
+        self.intakes: list[Intake] = []
 
     async def start(self) -> None:
         """Opens the pool, joins the groups, starts the loops."""
@@ -59,7 +61,7 @@ class Engine:
             ("waker", self.waker.run_once, "clock"),
             ("calls", self.calls.run_once, "calls"),
             ("forget", self.waker.forget, None),
-            *((f"watermarks {intake.topic.name}", self._watermarks(intake), "clock") for intake in self.intakes),
+            *((f"{WATERMARKS} {intake.topic.name}", self._watermarks(intake), "clock") for intake in self.intakes),
         ]
         for name, step, bell in steps:
             self._loops.append(asyncio.create_task(self._drive(name, step, self._bells[bell] if bell else None), name=name))
@@ -72,12 +74,14 @@ class Engine:
         self.ready = False
         try:
             async with asyncio.timeout(self.settings.stop_timeout):
-                await asyncio.gather(*(intake.stop() for intake in getattr(self, "intakes", [])), return_exceptions=True)
                 self._stopping.set()
                 for bell in self._bells.values():
                     bell.set()
-                await asyncio.gather(*self._loops, return_exceptions=True)
-                await self._last_words()
+                looking = [task for task in self._loops if task.get_name().startswith(WATERMARKS)]
+                await asyncio.gather(*looking, return_exceptions=True)  # a consumer must not be stopped under a question to the broker
+                await asyncio.gather(*(intake.stop() for intake in self.intakes), *self._loops, return_exceptions=True)
+                if self.intakes:
+                    await self._last_words()
         except TimeoutError:
             log.warning("stop was forced; what was under way will be done again after the next start")
         for task in self._loops:
@@ -86,8 +90,6 @@ class Engine:
         await self._resources.aclose()
 
     async def _last_words(self) -> None:
-        if not hasattr(self, "relay"):
-            return
         try:
             while await self.relay.run_once():
                 pass

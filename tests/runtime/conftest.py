@@ -6,7 +6,8 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from services.runtime import migrations
+from dev.kafka import Kafka
+from services.runtime import migrations, topics
 from services.runtime.apply import Shell
 from services.runtime.migrations import Migration
 from services.runtime.stored import Connection, Pool
@@ -48,3 +49,10 @@ def clock() -> StillClock:
 def shell(pool: Pool, clock: StillClock) -> Shell[Purse]:
     """The shell over the toy's rules; two input partitions must have been seen before anything is taken away."""
     return Shell("lifecycle", Toy(), Purses(), clock, pool, inputs=2)
+
+
+@pytest.fixture(scope="session")
+async def broker(kafka: Kafka) -> str:
+    """A real broker with every topic of the contract."""
+    await topics.create(kafka.address)
+    return kafka.address

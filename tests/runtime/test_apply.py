@@ -108,7 +108,11 @@ async def test_a_rule_with_a_bug_kills_its_event_and_no_other(
     shell: Shell[Purse], pool: Pool, account: Publisher, payments: Publisher
 ) -> None:
     await shell.hear([account.record(started())], GROUP)
-    batch = [payments.record(failed(1)), payments.record(PaymentMethodUpdated(card_brand="bug"), event_id="evt_bug"), payments.record(failed(2))]
+    batch = [
+        payments.record(failed(1)),
+        payments.record(PaymentMethodUpdated(card_brand="bug"), event_id="evt_bug"),
+        payments.record(failed(2)),
+    ]
     assert await shell.hear(batch, GROUP) == Tally(applied=2, dead=1)
     assert await count_failed(pool) == 2
     assert await pool.fetchval("select reason from dead_letters") == Reason.RULE_FAILED
@@ -120,7 +124,10 @@ async def test_refused_ignored_and_unrouted_events_change_nothing(
 ) -> None:
     await shell.hear([account.record(started()), account.record(DataDeleted(), event_id="evt_unrouted")], GROUP)
     paid = PaymentSucceeded(payment_id="p", invoice_id="i", amount_minor=1, currency="EUR")
-    batch = [payments.record(PaymentMethodUpdated(card_brand="wrong"), event_id="evt_refused"), payments.record(paid, event_id="evt_ignored")]
+    batch = [
+        payments.record(PaymentMethodUpdated(card_brand="wrong"), event_id="evt_refused"),
+        payments.record(paid, event_id="evt_ignored"),
+    ]
     assert await shell.hear(batch, GROUP) == Tally(ignored=1, dead=1)
     dispositions = dict(await pool.fetch("select event_id, disposition from inbox where event_id like 'evt_%'"))
     assert dispositions == {"evt_unrouted": "ignored", "evt_refused": "dead", "evt_ignored": "ignored"}
