@@ -12,6 +12,12 @@ def submitting() -> Desk:
     return desk
 
 
+def until_asked(desk: Desk) -> None:
+    """Until a question is out."""
+    while desk.refund.attempts[-1].waiting_for is None:
+        desk.fire()
+
+
 def test_the_key_and_the_attempt_are_there_before_the_provider_is_called() -> None:
     desk = submitting()
     call = desk.asked[-1]
@@ -64,13 +70,11 @@ def test_after_a_day_the_old_key_is_never_sent_again_and_two_looks_a_day_apart_f
     desk.no_answer()
     desk.wait(DAY + HOUR, trouble="unreachable")
     sent = len([each for each in desk.asked if each.kind == "refund.create"])
-    while desk.asked[-1].kind != "refund.find" or desk.refund.attempts[0].waiting_for is None:
-        desk.fire()
+    until_asked(desk)
     first_look = desk.now
     desk.answer(error="not_found")
     assert desk.refund.state == "unknown"
-    while desk.refund.attempts[0].waiting_for is None:
-        desk.fire()
+    until_asked(desk)
     assert desk.now - first_look == DAY
     desk.answer(error="not_found")
     assert desk.refund.attempts[0].failed_at == desk.now

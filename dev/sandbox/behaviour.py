@@ -1,0 +1,70 @@
+"""How the sandbox is told to misbehave: `POST /sandbox/behave {"payment": "pay_1", "do": "timeout_after_doing", "times": 1}`."""
+
+from typing import Literal
+
+import msgspec
+
+Do = Literal[
+    "slow",                   # answers, but only after `seconds`
+    "timeout_after_doing",    # does it and answers nobody for `seconds`
+    "cut_after_doing",        # does it and breaks the connection
+    "silent",                 # does nothing and answers nobody for `seconds`; reading included
+    "error_500",              # does nothing
+    "error_500_after_doing",
+    "rate_limit_429",         # does nothing
+    "refuse",                 # a definite no, with `code`
+    "insufficient_funds",     # a definite no
+    "disputed",               # a definite no: a dispute took over
+    "status",                 # the refund has `status` from the beginning, and keeps it
+    "pending",                # succeeds when it has been read `after_reads` times
+    "pending_forever",
+    "requires_action",        # until `expires_at` (Unix time), unless its status is set
+    "fail_late",              # succeeds, and has failed when it has been read `after_reads` times
+]  # fmt: skip
+ANY = "*"
+_READING_TOO = {"silent", "slow"}
+
+
+class Behaviour(msgspec.Struct, forbid_unknown_fields=True):
+    """One instruction. `times`: to how many requests it applies, none for all; `on`: which ones."""
+
+    do: Do
+    payment: str = ANY
+    times: int | None = 1
+    on: Literal["create", "read", "any"] | None = None
+    seconds: float = 3600.0
+    code: str = "card_not_supported"
+    status: str = "pending"
+    failure_reason: str = "expired_or_canceled_card"
+    after_reads: int = 1
+    expires_at: int | None = None
+    action_url: str | None = None
+
+    def applies(self, payment: str | None, reading: bool) -> bool:
+        """Whether to this request."""
+        on = self.on or ("any" if self.do in _READING_TOO else "create")
+        return self.times != 0 and self.payment in {ANY, payment} and on in {"any", "read" if reading else "create"}
+
+
+class Behaviours:
+    """The instructions in force. The latest that applies is followed."""
+
+    def __init__(self) -> None:
+        self.told: list[Behaviour] = []
+
+    def tell(self, behaviour: Behaviour) -> None:
+        """From now on."""
+        self.told.append(behaviour)
+
+    def behave(self) -> None:
+        """All is well again."""
+        self.told.clear()
+
+    def for_request(self, payment: str | None, *, reading: bool = False) -> Behaviour | None:
+        """How to answer this request; it counts."""
+        for behaviour in reversed(self.told):
+            if behaviour.applies(payment, reading):
+                if behaviour.times is not None:
+                    behaviour.times -= 1
+                return behaviour
+        return None

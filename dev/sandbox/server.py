@@ -1,0 +1,221 @@
+"""The sandbox's HTTP: `/v1/refunds` as Stripe's, `/sandbox/…` to arrange what happens and to see what did."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from dev.sandbox.behaviour import Behaviour, Behaviours
+from dev.sandbox.ledger import Ledger, Refused, fingerprint
+
+_REFUSALS = {"insufficient_funds": "insufficient_funds", "disputed": "charge_disputed"}
+
+
+class Sandbox:
+    """A provider at `url`. In-process: `async with Sandbox.start() as sandbox`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.behaviours, self.url = ledger, Behaviours(), ""
+        self.closing = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, port: int = 0, *, host: str = "127.0.0.1", file: Path | None = None, accept_any: bool = False
+    ) -> AsyncIterator["Sandbox"]:
+        """Listens until the block is left. Port 0: any that is free."""
+        ledger = Ledger(file, accept_any=accept_any)
+        sandbox = cls(ledger)
+        runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, host, port)
+            await site.start()
+            address: tuple[str, int] = runner.addresses[0]
+            sandbox.url = f"http://{address[0]}:{address[1]}"
+            yield sandbox
+        finally:
+            sandbox.closing.set()
+            await runner.cleanup()
+            ledger.close()
+
+    def app(self) -> web.Application:
+        """The routes."""
+        app = web.Application()
+        app.router.add_post("/v1/refunds", self.create)
+        app.router.add_get("/v1/refunds", self.list)
+        app.router.add_get("/v1/refunds/{id}", self.read)
+        app.router.add_post("/sandbox/payments", self.register)
+        app.router.add_post("/sandbox/behave", self.tell)
+        app.router.add_delete("/sandbox/behave", self.behave)
+        app.router.add_post("/sandbox/forget-keys", self.forget_keys)
+        app.router.add_get("/sandbox/refunds", self.everything)
+        app.router.add_post("/sandbox/refunds/{id}", self.change)
+        app.router.add_get("/healthz", self.healthy)
+        return app
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/refunds"""
+        form, key = await _form(request), request.headers.get("Idempotency-Key")
+        behaviour = self.behaviours.for_request(form.get("payment_intent") or form.get("charge"))
+        if not_done := await self._instead(behaviour):
+            return not_done
+        status, body = self._answer(form, key, behaviour)
+        return await self._afterwards(behaviour, request, status, body)
+
+    async def read(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/refunds/{id}"""
+        try:
+            refund = self.ledger.read(request.match_info["id"])
+        except Refused as refused:
+            return web.json_response(refused.body(), status=refused.status)
+        behaviour = self.behaviours.for_request(refund["payment_intent"], reading=True)
+        if not_done := await self._instead(behaviour):
+            return not_done
+        return await self._afterwards(behaviour, request, 200, _public(self._progress(refund)))
+
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        """GET /v1/refunds?payment_intent=…&limit=…&starting_after=…"""
+        payment = request.query.get("payment_intent")
+        behaviour = self.behaviours.for_request(payment, reading=True)
+        if not_done := await self._instead(behaviour):
+            return not_done
+        refunds = self.ledger.all(payment)
+        if after := request.query.get("starting_after"):
+            refunds = refunds[[each["id"] for each in refunds].index(after) + 1 :]
+        limit = int(request.query.get("limit", "10"))
+        page = {"object": "list", "data": [_public(each) for each in refunds[:limit]], "has_more": len(refunds) > limit}
+        return await self._afterwards(behaviour, request, 200, page)
+
+    async def register(self, request: web.Request) -> web.StreamResponse:
+        """POST /sandbox/payments {"id", "amount", "currency"}: a charge that can be refunded."""
+        body = await request.json()
+        self.ledger.register(body["id"], body["amount"], body.get("currency", "eur").lower())
+        return web.json_response({"ok": True})
+
+    async def tell(self, request: web.Request) -> web.StreamResponse:
+        """POST /sandbox/behave: see dev/sandbox/behaviour.py."""
+        try:
+            self.behaviours.tell(msgspec.json.decode(await request.read(), type=Behaviour))
+        except msgspec.ValidationError as error:
+            return web.json_response({"error": {"code": "not_a_behaviour", "message": str(error)}}, status=400)
+        return web.json_response({"ok": True})
+
+    async def behave(self, request: web.Request) -> web.StreamResponse:
+        """DELETE /sandbox/behave: all is well again."""
+        self.behaviours.behave()
+        return web.json_response({"ok": True})
+
+    async def forget_keys(self, request: web.Request) -> web.StreamResponse:
+        """POST /sandbox/forget-keys: as Stripe does after a day."""
+        self.ledger.forget_keys()
+        return web.json_response({"ok": True})
+
+    async def everything(self, request: web.Request) -> web.StreamResponse:
+        """GET /sandbox/refunds: for audits, every refund with the key it was asked for by."""
+        return web.json_response({"data": self.ledger.all()})
+
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        """POST /sandbox/refunds/{id} {"status", …}: the bank moved."""
+        try:
+            return web.json_response(self.ledger.change(request.match_info["id"], **await request.json()))
+        except Refused as refused:
+            return web.json_response(refused.body(), status=refused.status)
+
+    async def healthy(self, request: web.Request) -> web.StreamResponse:
+        """GET /healthz"""
+        return web.json_response({"ok": True})
+
+    def _answer(self, form: dict[str, Any], key: str | None, behaviour: Behaviour | None) -> tuple[int, dict[str, Any]]:
+        """The same key and body are answered the same; the same key and another body are a mistake."""
+        if key and (before := self.ledger.answered(key)):
+            if before.request != fingerprint(form):
+                return 400, Refused("idempotency_error", "Keys can only be used with the same parameters").body()
+            return before.status, before.body
+        try:
+            if behaviour and (code := behaviour.code if behaviour.do == "refuse" else _REFUSALS.get(behaviour.do)):
+                raise Refused(code, "The sandbox was told to refuse")
+            how = _beginning(behaviour)
+            status, body = 200, self.ledger.refund(form, key=key, status=how.pop("status"), extra=how)
+        except Refused as refused:
+            status, body = refused.status, refused.body()
+        body = _public(body)
+        if key:
+            self.ledger.remember(key, form, status, body)
+        return status, body
+
+    def _progress(self, refund: dict[str, Any]) -> dict[str, Any]:
+        """Banks take their time: so many questions of it."""
+        reads, then = refund.get("_reads", 0) + 1, refund.get("_then")
+        if then and reads >= then["after_reads"]:
+            return self.ledger.change(refund["id"], _then=None, **then["change"])
+        return self.ledger.change(refund["id"], _reads=reads)
+
+    async def _instead(self, behaviour: Behaviour | None) -> web.StreamResponse | None:
+        """What happens without anything being done."""
+        match behaviour:
+            case Behaviour(do="silent"):
+                await self._hold(behaviour.seconds)
+                return web.json_response({"error": {"type": "api_error"}}, status=504)
+            case Behaviour(do="error_500"):
+                return web.json_response({"error": {"type": "api_error"}}, status=500)
+            case Behaviour(do="rate_limit_429"):
+                return web.json_response({"error": {"type": "invalid_request_error", "code": "rate_limit"}}, status=429)
+        return None
+
+    async def _afterwards(self, behaviour: Behaviour | None, request: web.Request, status: int, body: dict[str, Any]) -> web.StreamResponse:
+        """What happens when it has been done."""
+        match behaviour:
+            case Behaviour(do="slow" | "timeout_after_doing"):
+                await self._hold(behaviour.seconds)
+            case Behaviour(do="cut_after_doing") if request.transport:
+                request.transport.abort()
+            case Behaviour(do="error_500_after_doing"):
+                return web.json_response({"error": {"type": "api_error"}}, status=500)
+        return web.json_response(body, status=status)
+
+    async def _hold(self, seconds: float) -> None:
+        """Without keeping the sandbox from closing."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _beginning(behaviour: Behaviour | None) -> dict[str, Any]:
+    """Status and plans of a new refund."""
+    match behaviour:
+        case Behaviour(do="status" | "pending_forever"):
+            return {"status": behaviour.status}
+        case Behaviour(do="pending"):
+            return {"status": "pending", "_then": {"after_reads": behaviour.after_reads, "change": {"status": "succeeded"}}}
+        case Behaviour(do="fail_late"):
+            change = {"status": "failed", "failure_reason": behaviour.failure_reason}
+            return {"status": "succeeded", "_then": {"after_reads": behaviour.after_reads, "change": change}}
+        case Behaviour(do="requires_action"):
+            details = {"expires_at": behaviour.expires_at, "url": behaviour.action_url}
+            return {"status": "requires_action", "next_action": {"type": "display_details", "display_details": details}}
+    return {"status": "succeeded"}
+
+
+def _public(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if not name.startswith("_") and name != "idempotency_key"}
+
+
+async def _form(request: web.Request) -> dict[str, Any]:
+    """JSON, or a form with `metadata[name]`, as Stripe's."""
+    if request.content_type == "application/json":
+        body: dict[str, Any] = json.loads(await request.read())
+        return body | {"amount": str(body["amount"])} if "amount" in body else body
+    form: dict[str, Any] = {}
+    for name, value in (await request.post()).items():
+        if name.startswith("metadata["):
+            form.setdefault("metadata", {})[name.removeprefix("metadata[").removesuffix("]")] = value
+        else:
+            form[name] = value
+    return form

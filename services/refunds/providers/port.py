@@ -1,0 +1,68 @@
+"""What `refunds` asks of a payment provider, and how its rules' calls reach one."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from services.refunds.answers import ProviderRefund
+from services.refunds.attempts import CREATE, FIND, READ
+
+
+class NewRefund(Struct, frozen=True):
+    """What is to be paid back. The same `idempotency_key` is done once; `metadata` is written on the refund, to find it by."""
+
+    payment: str
+    amount_minor: int
+    currency: str
+    idempotency_key: str
+    metadata: dict[str, str]
+
+
+class ProviderError(Struct, frozen=True):
+    """Refused for certain, nothing was done. `error` is the provider's code, or `not_found`."""
+
+    error: str
+
+
+Answer = ProviderRefund | ProviderError
+
+
+class Provider(Protocol):
+    """Every method answers within ten seconds, or raises `Unreachable` (not done) or `Unknown` (may have been done)."""
+
+    async def create(self, refund: NewRefund) -> Answer:
+        """Pays back."""
+        ...
+
+    async def read(self, provider_refund_id: str) -> Answer:
+        """The refund as it stands."""
+        ...
+
+    async def find(self, payment: str, metadata: Mapping[str, str]) -> Answer:
+        """The refund of the payment on which all of `metadata` is written."""
+        ...
+
+
+def callers(provider: Provider) -> Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]]:
+    """Who does which kind of call of the rules."""
+
+    async def create(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Looks before it pays: a call cut off by a crash is made again, maybe when the provider has forgotten its key."""
+        refund = msgspec.convert(request, NewRefund)
+        answer = await provider.find(refund.payment, refund.metadata)
+        return _json(answer if isinstance(answer, ProviderRefund) else await provider.create(refund))
+
+    async def read(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _json(await provider.read(request["provider_refund_id"]))
+
+    async def find(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _json(await provider.find(request["payment"], request["metadata"]))
+
+    return {CREATE: create, READ: read, FIND: find}
+
+
+def _json(answer: Answer) -> Mapping[str, Any]:
+    built: Mapping[str, Any] = msgspec.to_builtins(answer)
+    return built
