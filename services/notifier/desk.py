@@ -115,6 +115,7 @@ class Desk:
             "class": mail.mail_class,
             "locale": mail.locale,
             "to": mail.address,
+            "date": self.now.isoformat(),
             "subscription_id": self.entity_id,
             "context": mail.context,
         }

@@ -1,32 +1,28 @@
 """The `notifier:` section of the policy file: who writes, how long mails wait, whom alerts reach, where links lead."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from offramp_schemas.base import Email, Name
 from offramp_schemas.notification_events import Audience
 from services.notifier.states import MailClass
-from services.runtime.policies import Section
-
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+from services.runtime.policies import Duration, Section
 
 
-def _readable(value: object) -> object:
-    """`3d`, `90m` or `30s`; anything else is left to pydantic (ISO 8601)."""
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d{1,6})([dhms])", value)):
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
-    return value
+def zone_of(name: str) -> tzinfo:
+    """UTC needs no time zone database; everything else does."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _known_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError):
+        zone_of(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
         raise ValueError(f"{name} is not a time zone; one is called Europe/Tallinn") from None
     return name
 
@@ -38,7 +34,7 @@ def _secure(page: str) -> str:
     return page
 
 
-Duration = Annotated[timedelta, BeforeValidator(_readable), Field(gt=timedelta(0))]
+Wait = Annotated[Duration, Field(gt=timedelta(0))]
 Page = Annotated[str, AfterValidator(_secure)]
 
 
@@ -59,7 +55,7 @@ class Undeliverable(Section):
     """Whose case a mail becomes that could not be delivered."""
 
     owner: Name = "support"
-    act_within: Duration = timedelta(days=1)
+    act_within: Wait = timedelta(days=1)
 
 
 class Alerts(Section):
@@ -73,8 +69,8 @@ class Alerts(Section):
             "finance": "finance@example.com",
         }
     )
-    window: Duration = timedelta(minutes=2)
-    hold: Duration = Field(default=timedelta(hours=1), description="after a mail, the next of the same cause at the earliest")
+    window: Wait = timedelta(minutes=2)
+    hold: Wait = Field(default=timedelta(hours=1), description="after a mail, the next of the same cause at the earliest")
     names_first: int = Field(default=5, ge=1, le=50)
 
     @model_validator(mode="after")
@@ -89,11 +85,11 @@ class Alerts(Section):
 class Silence(Section):
     """When nothing is heard of an open refund: another service than refunds has to notice."""
 
-    after_deadline: Duration = timedelta(minutes=30)
-    when_late: Duration = Field(
+    after_deadline: Wait = timedelta(minutes=30)
+    when_late: Wait = Field(
         default=timedelta(days=4), description="a refund whose deadline is missed is heard of daily, but for a long week-end"
     )
-    repeat: Duration = timedelta(days=1)
+    repeat: Wait = timedelta(days=1)
 
 
 class Links(Section):
@@ -108,6 +104,7 @@ class Links(Section):
     survey: Page | None = "https://example.com/why"
     refund: Page | None = "https://example.com/account/refunds"
     help: Page | None = "https://example.com/help"
+    unsubscribe: Page | None = Field(default=None, description="one click, by POST (RFC 8058); without it no marketing mail is sent")
 
 
 class NotifierPolicy(Section):
@@ -115,16 +112,16 @@ class NotifierPolicy(Section):
 
     sender: Sender = Sender()
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(default="UTC", description="in which mails name days and hours")
-    hold_status: Duration = Field(default=timedelta(minutes=3), description="how long a status mail waits for its cause to go")
-    try_again_after: Annotated[tuple[Duration, ...], Field(min_length=1)] = (
+    hold_status: Wait = Field(default=timedelta(minutes=3), description="how long a status mail waits for its cause to go")
+    try_again_after: Annotated[tuple[Wait, ...], Field(min_length=1)] = (
         timedelta(minutes=1),
         timedelta(minutes=5),
         timedelta(minutes=15),
         timedelta(hours=1),
         timedelta(hours=4),
     )
-    answer_within: Duration = Field(default=timedelta(minutes=15), description="a try that is not answered by then is made again")
-    deliver_within: dict[MailClass, Duration] = Field(
+    answer_within: Wait = Field(default=timedelta(minutes=15), description="a try that is not answered by then is made again")
+    deliver_within: dict[MailClass, Wait] = Field(
         default={"proof": timedelta(days=1), "status": timedelta(hours=12), "marketing": timedelta(days=1)},
         description="not accepted by the mail server by then, a mail is a case for a person",
     )

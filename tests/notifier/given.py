@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from offramp_schemas import Event
+from offramp_schemas import Event, FollowUp
 from offramp_schemas.examples import load
+from offramp_schemas.topics import LIFECYCLE_EVENTS, REFUND_EVENTS
 from services.notifier.decide import Notifier
 from services.notifier.policy import NotifierPolicy
 from services.notifier.states import Correspondence, Letters, Mail
@@ -16,6 +17,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SUBSCRIPTION = "sub_1"
 POLICY = NotifierPolicy()
 NOTIFIER = Notifier(single(POLICY))
+FACTS = [kind for kind in (*LIFECYCLE_EVENTS.events, *REFUND_EVENTS.events) if issubclass(kind, FollowUp)]
+"""Every follow-up that the notifier reads about."""
 
 E = TypeVar("E", bound=Event)
 

@@ -13,7 +13,8 @@ DIGEST = "ops:on_call:refund_stalled.provider_silent"
 
 
 def alert(number: int = 1) -> AlertRaised:
-    return AlertRaised(audience="on_call", cause="refund_stalled.provider_silent", about=f"refund-{number}", subscription_id=f"sub_{number}")
+    about, subscription_id = f"refund-{number}", f"sub_{number}"
+    return AlertRaised(audience="on_call", cause="refund_stalled.provider_silent", about=about, subscription_id=subscription_id)
 
 
 def test_alerts_of_one_cause_meet_in_one_digest() -> None:

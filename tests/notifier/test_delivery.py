@@ -1,6 +1,6 @@
 """A mail that can't be sent is tried again, for as long as it is any use; then it is a person's case."""
 
-from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_an_unreachable_server_is_tried_again_after_ever_longer_waits() -> None:
         desk.answer(desk.calls[attempt], trouble="unreachable")
         desk.wait(POLICY.try_again_after[attempt])
         asked.append(desk.now)
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert gaps == list(POLICY.try_again_after[:4])
     assert len({call.key for call in desk.calls}) == 5
     assert len({call.request["message_id"] for call in desk.calls}) == 1

@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from offramp_schemas.email_feedback import EmailBounced
 from offramp_schemas.notification_events import AlertRaised
-from offramp_schemas.topics import LIFECYCLE_EVENTS, REFUND_EVENTS
 from services.notifier.states import Correspondence, Digest
-from tests.notifier.given import NOTIFIER, Desk, example
+from tests.notifier.given import FACTS, NOTIFIER, Desk, example
 
-FACTS = [example(kind) for kind in (*LIFECYCLE_EVENTS.events, *REFUND_EVENTS.events)]
+EXAMPLES = [example(kind) for kind in FACTS]
 facts = st.tuples(st.just("fact"), st.integers(0, len(FACTS) - 1), st.integers(1, 12))
 answers = st.tuples(st.just("answer"), st.integers(0, 50), st.sampled_from(["accepted", "refused", "unreachable", "unknown"]))
 bounces = st.tuples(st.just("bounce"), st.integers(0, 50), st.sampled_from(["hard", "soft"]))
@@ -22,7 +21,7 @@ steps = st.lists(st.one_of(facts, answers, bounces, waits), max_size=30)
 def play(desk: Desk, step: tuple[str, int, object]) -> None:
     match step:
         case "fact", number, int(version):
-            desk.hear(FACTS[number].model_copy(update={"version": version}))
+            desk.hear(EXAMPLES[number].model_copy(update={"version": version}))
         case "answer", number, str(word) if desk.calls:
             call = desk.calls[number % len(desk.calls)]
             desk.answer(call, {"refused": 550} if word == "refused" else None, word if word.startswith("un") else None)
@@ -42,7 +41,7 @@ def check(desk: Desk) -> None:
     if isinstance(desk.state, Correspondence):
         open_refunds = {about for about, fact in desk.state.facts.items() if fact.deadline_at}
         assert {f"silent:{about}" for about in open_refunds} <= {timer.name for timer in timers}
-    closed = [mail for mail in desk.state.closed]
+    closed = desk.state.closed
     assert not {mail.mail_id for mail in closed} & {mail.mail_id for mail in desk.state.mails}
     assert len({call.key for call in desk.calls}) == len(desk.calls)
     assert all(mail.mail_class != "proof" or mail.state != "suppressed" for mail in closed)

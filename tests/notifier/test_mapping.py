@@ -5,11 +5,8 @@ import pytest
 from offramp_schemas import FollowUp
 from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas import refund_events as refund
-from offramp_schemas.topics import LIFECYCLE_EVENTS, REFUND_EVENTS
 from services.notifier.mails import MAILS, TEMPLATES, Skip, Tell, alert_for, choose, voided_by
-from tests.notifier.given import example
-
-FACTS = [kind for kind in (*LIFECYCLE_EVENTS.events, *REFUND_EVENTS.events) if issubclass(kind, FollowUp)]
+from tests.notifier.given import FACTS, example
 
 
 def test_every_follow_up_of_the_contract_has_a_row() -> None:

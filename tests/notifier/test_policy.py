@@ -1,0 +1,64 @@
+"""The shipped policy is what the code defaults to, and a policy that would mislead a customer is refused."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from services.notifier.policy import NotifierPolicy
+from services.runtime.policies import DEFAULT_FILE, PolicyError, read
+
+
+def test_the_shipped_file_says_what_the_code_defaults_to() -> None:
+    policy, _ = read(DEFAULT_FILE, "notifier", NotifierPolicy)
+    assert policy == NotifierPolicy()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"links": {"account": "http://example.com/account"}},
+        {"links": {"account": "https://elsewhere.example/account"}},
+        {"links": {"account": "https://example.com@elsewhere.example/"}},
+        {"links": {"account": 'https://example.com/"><script>'}},
+        {"links": {"acount": "https://example.com/account"}},
+        {"time_zone": "Mars/Olympus"},
+        {"hold_status": "-3m"},
+        {"hold_status": 3},
+        {"try_again_after": []},
+        {"try_again_after": ["1h", "1m"]},
+        {"deliver_within": {"proof": "1d"}},
+        {"alerts": {"addresses": {"ops": "ops@example.com"}}},
+        {"alerts": {"window": "2h"}},
+        {"sender": {"address": "hello@example.com\r\nBcc: a@b.example"}},
+    ],
+)
+def test_a_policy_that_can_not_be_meant_is_refused(section: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        NotifierPolicy.model_validate(section)
+
+
+def test_a_page_that_is_not_configured_is_no_mistake() -> None:
+    assert NotifierPolicy.model_validate({"links": {"account": None}}).links.account is None
+
+
+@pytest.mark.parametrize(
+    ("page", "may"),
+    [
+        ("https://example.com/act", True),
+        ("http://example.com/act", False),
+        ("https://example.com.evil.example/", False),
+        ("https://example.com\\@evil.example/", False),
+        ("javascript:alert(1)", False),
+        ("https://[", False),
+    ],
+)
+def test_a_link_from_outside_is_only_shown_when_its_host_is_ours(page: str, may: bool) -> None:
+    assert NotifierPolicy().may_link(page) is may
+
+
+def test_a_mistake_names_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("notifier:\n  time_zone: UTC\n  hold_status: soon\n")
+    with pytest.raises(PolicyError, match=r"policy\.yaml:3: notifier\.hold_status"):
+        read(file, "notifier", NotifierPolicy)
