@@ -1,0 +1,135 @@
+"""Kafka as the command line uses it: one record sent, or topics read from their end or their beginning."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from offramp_schemas import BadRecord, Envelope, decode, encode
+from services.console.trouble import Trouble
+from services.runtime.settings import Settings
+
+_ANSWERS_WITHIN = 10.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record is: `topic[partition]@offset`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """The place that `str` wrote. Raises Trouble."""
+        topic, bracket, rest = text.partition("[")
+        partition, closing, offset = rest.partition("]@")
+        if not (topic and bracket and closing and partition.isdigit() and offset.isdigit()):
+            raise Trouble(f"{text!r} is not a place: write it like subscription.request.v1[3]@17, in quotes")
+        return cls(topic, int(partition), int(offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record and, when it is one of our events, its envelope; else why it is not."""
+
+    place: Place
+    key: str
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    envelope: Envelope | None
+    bad: BadRecord | None
+
+
+async def send(settings: Settings, topic: str, envelope: Envelope) -> Place:
+    """Publishes one event and waits until every replica has it. Raises Trouble."""
+    key, value, headers = encode(envelope)
+    with _explained(settings):
+        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, request_timeout_ms=10_000)
+        await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
+        try:
+            await _expect(topic, await producer.client.fetch_all_metadata())
+            written = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key, headers=headers), _ANSWERS_WITHIN)
+        finally:
+            await producer.stop()
+    return Place(written.topic, written.partition, written.offset)
+
+
+class Reader:
+    """Reads whole topics without a consumer group: nobody else notices."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, topics: Iterable[str], *, from_beginning: bool = False) -> AsyncIterator["Reader"]:
+        """A reader of what comes from now on, or of everything that is kept. Raises Trouble."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", check_crcs=False
+        )
+        with _explained(settings):
+            await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
+        try:
+            with _explained(settings):
+                await asyncio.wait_for(_place(consumer, list(topics), from_beginning), _ANSWERS_WITHIN)
+            yield cls(consumer)
+        finally:
+            await consumer.stop()
+
+    async def read(self, within: float) -> list[Seen]:
+        """What came, in order per key; empty when nothing did in so many seconds."""
+        found = await self._consumer.getmany(timeout_ms=int(within * 1000))
+        records = [record for batch in found.values() for record in batch]
+        return [_seen(record) for record in sorted(records, key=lambda record: (record.timestamp, record.topic, record.offset))]
+
+
+async def _place(consumer: AIOKafkaConsumer, topics: list[str], from_beginning: bool) -> None:
+    existing = await consumer.topics()
+    if missing := [topic for topic in topics if topic not in existing]:
+        raise Trouble(_missing(missing[0], existing))
+    partitions = [TopicPartition(topic, number) for topic in topics for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    consumer.assign(partitions)
+    offsets = await (consumer.beginning_offsets(partitions) if from_beginning else consumer.end_offsets(partitions))
+    for partition, offset in offsets.items():
+        consumer.seek(partition, offset)
+
+
+async def _expect(topic: str, metadata: Any) -> None:
+    if topic not in metadata.topics():
+        raise Trouble(_missing(topic, metadata.topics()))
+
+
+def _missing(topic: str, existing: Iterable[str]) -> str:
+    ours = sorted(name for name in existing if not name.startswith("__"))
+    return f"Kafka has no topic {topic}: run `python -m services.runtime.prepare` first (it has {', '.join(ours) or 'none'})"
+
+
+def _seen(record: Any) -> Seen:
+    place = Place(record.topic, record.partition, record.offset)
+    key = (record.key or b"").decode(errors="replace")
+    try:
+        return Seen(place, key, record.value, record.headers, decode(record.topic, record.key, record.value, record.headers), None)
+    except BadRecord as bad:
+        return Seen(place, key, record.value, record.headers, None, bad)
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Turns what aiokafka raises into what to do about it, and keeps its own log lines off the terminal."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Trouble(
+            f"Kafka does not answer at {settings.kafka} ({type(error).__name__}): is it running, and is OFFRAMP_KAFKA right?"
+        ) from None

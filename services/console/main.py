@@ -1,0 +1,170 @@
+"""`offramp`: the command line of Offramp."""
+
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.progress import BarColumn, Progress, TextColumn
+
+from services.console import clock as test_clock
+from services.console import lists, publish, screen, settings, timeline, words
+from services.console import tail as tailing
+from services.console.clock import Step
+from services.console.database import SERVICES, Database
+from services.console.trouble import Trouble
+
+_HELP = """Publish events, and see what became of them.
+
+```
+offramp publish cancellation-requested --subscription sub_anna --feedback too_expensive --follow
+offramp show sub_anna                      # its whole story, mails included
+offramp tail lifecycle.events payment      # topics, live
+offramp refunds --overdue                  # what waits for somebody
+offramp dead-letters list
+offramp clock advance 30d                  # where the services run on the test clock
+```
+
+It finds Kafka, Postgres and the services by `OFFRAMP_KAFKA`, `OFFRAMP_POSTGRES`, `OFFRAMP_LIFECYCLE_URL` ...,
+or by the file that `OFFRAMP_ENV_FILE` names (`data/offramp.env`, which `make run` writes).
+"""
+Json = Annotated[bool, Parameter(help="JSON, for programs", negative="", show_default=False)]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+PlaceOf = Annotated[str, Parameter(help="like 'subscription.request.v1[3]@17'")]
+
+app = App(name="offramp", help=_HELP, help_format="markdown", version_flags=[], result_action="return_value")
+app.command(publish.commands())
+dead_letters = App(name="dead-letters", help="What could not be handled: look at it, send it again, or close it.")
+clock = App(name="clock", help="Business time: look at it, or advance it where the services run on the test clock.")
+app.command(dead_letters)
+app.command(clock)
+
+
+@app.command
+async def show(id: str, /, *, json: Json = False) -> None:  # noqa: A002 - cyclopts shows the name
+    """Show the whole story of a subscription, a refund or a mail.
+
+    Parameters
+    ----------
+    id
+        A subscription, a refund (its id or its reference), or a mail.
+    """
+    async with Database(settings.load()) as database:
+        await timeline.show(database, id, json)
+
+
+@app.command
+async def tail(
+    *topics: str,
+    from_beginning: Flag = False,
+    limit: int | None = None,
+    json: Json = False,
+) -> None:
+    """Show what is written to topics, live, until Ctrl-C.
+
+    Parameters
+    ----------
+    topics
+        Their names, which may be cut short (`payment`, `lifecycle.events`); all of ours if none is given.
+    from_beginning
+        Start with everything that Kafka still has.
+    limit
+        End after so many records.
+    """
+    await tailing.tail(settings.load(), topics, from_beginning=from_beginning, as_json=json, limit=limit)
+
+
+@app.command
+async def refunds(*, overdue: Flag = False, json: Json = False) -> int:
+    """List the open refunds: whose turn it is, and by when.
+
+    Parameters
+    ----------
+    overdue
+        Only those past their next action or deadline; the exit status is 1 if there is any.
+    """
+    async with Database(settings.load()) as database:
+        return await lists.refunds(database, overdue, json)
+
+
+@dead_letters.command(name="list")
+async def list_dead_letters(*, all: Flag = False, json: Json = False) -> None:  # noqa: A002 - the option is --all
+    """List the dead letters that nobody has resolved.
+
+    Parameters
+    ----------
+    all
+        Resolved ones as well.
+    """
+    async with Database(settings.load()) as database:
+        await lists.dead_letters(database, all, json)
+
+
+@dead_letters.command(name="show")
+async def show_dead_letter(place: PlaceOf, /, *, json: Json = False) -> None:
+    """Show one dead letter with its value."""
+    async with Database(settings.load()) as database:
+        await lists.dead_letter(database, place, json)
+
+
+@dead_letters.command
+async def redrive(place: PlaceOf, /) -> None:
+    """Send one again where it came from: its id applies once more, and only once."""
+    chosen = settings.load()
+    async with Database(chosen) as database:
+        await lists.resolve(database, chosen, place, "redrive")
+
+
+@dead_letters.command
+async def discard(place: PlaceOf, /, *, note: Annotated[str, Parameter(help="why nothing is to be done; kept with it")]) -> None:
+    """Close one for good."""
+    chosen = settings.load()
+    async with Database(chosen) as database:
+        await lists.resolve(database, chosen, place, "discard", note)
+
+
+@clock.default
+async def show_clock(*, json: Json = False) -> None:
+    """Show every service's business time, its next timer, and whether it has settled."""
+    await lists.clocks(settings.load(), json)
+
+
+@clock.command
+async def advance(by: str, /) -> None:
+    """Advance the test clock, stopping at every timer that comes due, until everything has settled.
+
+    Parameters
+    ----------
+    by
+        How far (`30d`, `1d12h`), or until when (`2026-05-01`, `2026-05-01T09:00:00Z`).
+    """
+    chosen = settings.load()
+    urls = [lists.url_of(chosen, service) for service in SERVICES]
+    async with Database(chosen) as database:
+        now = await database.now()
+    to = now + words.duration(by) if by[-1:].isalpha() and "T" not in by else words.when(by)
+    columns = (TextColumn("{task.fields[at]}"), BarColumn(40), TextColumn("{task.fields[moved]} handled", style="bright_black"))
+    with Progress(*columns, console=screen.err, transient=True) as progress:
+        task = progress.add_task("", total=(to - now).total_seconds(), at=words.moment(now), moved=0)
+
+        def on_step(step: Step) -> None:
+            progress.update(task, completed=(step.now - now).total_seconds(), at=words.moment(step.now), moved=step.moved)
+
+        reached = await test_clock.advance(urls, to, on_step)
+        moved = progress.tasks[0].fields["moved"]
+    screen.out.print(f"It is {words.moment(reached)}.", screen.quiet(f"  {moved} records, timers and answers handled"))
+
+
+def main() -> int:
+    """Runs the command line; returns the exit status."""
+    try:
+        result = app()
+    except Trouble as trouble:
+        screen.complain(str(trouble))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `offramp tail | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,40 @@
+"""The services' settings, read from the environment and, for a second terminal, from the file that `make run` leaves behind."""
+
+import os
+from pathlib import Path
+
+from services.console.trouble import Trouble
+from services.runtime import settings
+from services.runtime.settings import PREFIX, Settings, SettingsError
+
+DEFAULT_ENV_FILE = Path("data/offramp.env")
+
+
+def load() -> Settings:
+    """The settings; the environment wins over the file. Raises Trouble."""
+    chosen = os.environ.get(f"{PREFIX}ENV_FILE")
+    path = Path(chosen) if chosen else DEFAULT_ENV_FILE
+    if path.exists():
+        for name, value in variables(path).items():
+            os.environ.setdefault(name, value)
+    elif chosen:
+        raise Trouble(f"{PREFIX}ENV_FILE names {path}, which does not exist")
+    try:
+        return settings.load()
+    except SettingsError as error:
+        raise Trouble(str(error)) from None
+
+
+def variables(path: Path) -> dict[str, str]:
+    """`OFFRAMP_…` assignments of a file, one a line; `export` and quotes are allowed. Raises Trouble."""
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip().removeprefix("export ").strip()
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise Trouble(f"{path}:{number}: is not NAME=value")
+        if name.startswith(PREFIX):
+            found[name] = value.strip().strip("\"'")
+    return found
