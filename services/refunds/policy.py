@@ -27,7 +27,7 @@ def _known_country(country: str) -> str:
 def _known_zone(zone: str) -> str:
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError(f"{zone} is not a time zone, like Europe/Dublin") from None
     return zone
 

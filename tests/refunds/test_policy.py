@@ -1,0 +1,56 @@
+"""What can be tuned, and what is refused."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.refunds.business_days import Calendar
+from services.refunds.policy import Policy
+from services.runtime.policies import DEFAULT_FILE, PolicyError, read
+
+DUBLIN = Calendar("IE", "Europe/Dublin")
+
+
+def test_the_shipped_policy_is_the_default_one() -> None:
+    assert read(DEFAULT_FILE, "refunds", Policy)[0] == Policy()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("  withdrawl_window: 14d", "withdrawl_window"),
+        ("  submit_within: -1h", "submit_within"),
+        ("  repeat_every: 0m", "repeat_every"),
+        ("  pending_waits: []", "pending_waits"),
+        ("  country: XX", "no public holidays are known for XX"),
+        ("  time_zone: Europe/Atlantis", "Europe/Atlantis is not a time zone"),
+        ("  approve_up_to: {EURO: 1}", "approve_up_to"),
+        ("  issue_within: 0", "issue_within"),
+    ],
+)
+def test_a_mistake_in_the_file_names_its_line(tmp_path: Path, line: str, complaint: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"refunds:\n{line}\n")
+    with pytest.raises(PolicyError, match=complaint) as problem:
+        read(file, "refunds", Policy)
+    assert f"{file}:2:" in str(problem.value)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("begins", "days", "ends", "because"),
+    [
+        ("2026-03-02T15:30", 1, "2026-03-03T15:30", "Tuesday follows Monday"),
+        ("2026-03-06T15:30", 1, "2026-03-09T15:30", "a week-end lies between"),
+        ("2026-03-07T15:30", 1, "2026-03-10T00:00", "Saturday counts as the start of Monday"),
+        ("2026-03-16T15:30", 1, "2026-03-18T15:30", "the 17th is Saint Patrick's"),
+        ("2026-12-24T12:00", 2, "2026-12-29T12:00", "Christmas and a week-end lie between (the 28th is a working day)"),
+        ("2026-03-27T12:00", 1, "2026-03-30T11:00", "clocks change: the local hour stays"),
+    ],
+)
+def test_business_days_are_counted_where_the_seller_works(begins: str, days: int, ends: str, because: str) -> None:
+    assert DUBLIN.after(moment(begins), days) == moment(ends), because
