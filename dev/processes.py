@@ -52,7 +52,7 @@ class Child:
         """
         log, pid_file = directory / f"{name}.log", directory / f"{name}.pid"
         try:
-            with log.open("ab") as output:
+            with log.open("wb") as output:  # afresh: what went wrong in an earlier run must not be read as if it were now
                 process = subprocess.Popen(
                     [os.fspath(part) for part in command],
                     stdin=subprocess.DEVNULL,
@@ -93,9 +93,14 @@ class Child:
             await _ended(self.process.poll, within=10)
         self.pid_file.unlink(missing_ok=True)
 
+    def says(self, words: str) -> bool:
+        """Whether its log has these words."""
+        return words in self.log.read_text(errors="replace")
+
     def last_words(self, lines: int = 5) -> str:
-        """The end of its log, for an error message."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        """The end of its log without Java's stack traces, for an error message."""
+        telling = [line for line in self.log.read_text(errors="replace").splitlines() if not line.startswith(("\tat ", "\t... "))]
+        return "\n".join(telling[-lines:])
 
 
 def _dying_with(death: signal.Signals, parent: int) -> Callable[[], None]:

@@ -94,7 +94,7 @@ class Stack:
         while True:
             for child in (self.broker.child, self.database.child):
                 if not child.running:
-                    return f"{child.name} ended. Its log, {child.log}, says:\n{child.last_words()}"
+                    return f"{child.name} ended. The end of its log:\n{child.last_words()}"
             await asyncio.sleep(_GLANCE_EVERY)
 
 

@@ -19,7 +19,7 @@ from dev.directory import owned
 _PATIENCE = 60.0  # seconds until something counts as hung
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_in_order_and_clears_up(open_directory: Path, ending: signal.Signals) -> None:
     with _running_stack(open_directory) as (parent, servers):
         parent.send_signal(ending)
@@ -60,10 +60,11 @@ def _running_stack(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], lis
     """A stack in the foreground of a process of its own, and everything that process started."""
     command = [sys.executable, "-m", "dev.stack"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as parent:
         try:
             assert parent.stdout is not None
-            assert [parent.stdout.readline().split("=")[0] for _ in range(3)] == ["OFFRAMP_KAFKA", "OFFRAMP_POSTGRES", "OFFRAMP_SMTP"]
+            printed = [parent.stdout.readline().split("=")[0] for _ in range(3)]
+            assert printed == ["OFFRAMP_KAFKA", "OFFRAMP_POSTGRES", "OFFRAMP_SMTP"], parent.communicate()[1]
             servers = psutil.Process(parent.pid).children(recursive=True)
             assert {"java", "postgres"} <= {server.name() for server in servers}
             yield parent, servers

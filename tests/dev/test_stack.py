@@ -11,7 +11,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from dev.directory import owned
-from dev.places import HOST, StackError
+from dev.kafka import Kafka
+from dev.places import HOST, StackError, free_port
+from dev.postgres import Postgres
 from dev.stack import Ports, Stack
 
 
@@ -41,6 +43,18 @@ async def test_a_port_in_use_is_named_with_what_to_do(server: str, taken_port: i
     with pytest.raises(StackError, match=f"Port {taken_port} .* is in use. End the program .* or choose another port"):
         async with Stack.start(ports=Ports(**{server: taken_port})):
             pass
+
+
+@pytest.mark.parametrize("server", ["kafka", "postgres"])
+async def test_a_port_that_somebody_else_took_a_moment_ago_is_replaced(
+    server: str, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = iter([taken_port])
+    monkeypatch.setattr(f"dev.{server}.claim_port", lambda chosen, name: next(ports, None) or free_port())
+    with owned(None, keep=False) as directory:
+        running = await (Kafka if server == "kafka" else Postgres).start(directory)
+        assert running.port != taken_port
+        await running.stop(keep=False)
 
 
 async def test_a_directory_has_one_stack_at_a_time(tmp_path: Path) -> None:
