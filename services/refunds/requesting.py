@@ -70,7 +70,7 @@ def hear(account: Account, request: RefundRequested, when: When, policies: Polic
     if basis == "withdrawal":
         legal_due_at = refund.informed_at + policy.withdrawal_pays_within
         refund = replace(refund, legal_due_at=legal_due_at, told_due_at=min(refund.told_due_at, legal_due_at))
-    return _receive(case, replace(refund, basis=basis))
+    return _receive(case, replace(refund, basis=basis), taken_before=account.reserved_minor(payment.payment_id))
 
 
 def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor: int, version: int) -> Refund:
@@ -89,8 +89,9 @@ def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor:
     )
 
 
-def _receive(case: Case, refund: Refund) -> Decision[Refund]:
-    if refund.amount_minor <= case.policy.approve_up_to.get(refund.currency, 0):
+def _receive(case: Case, refund: Refund, *, taken_before: int) -> Decision[Refund]:
+    """The limit is for all that one payment gives back: it can't be passed in small steps."""
+    if taken_before + refund.amount_minor <= case.policy.approve_up_to.get(refund.currency, 0):
         approved = approve(case, refund, "policy")
         received = case.say(RefundReceived, approved.state, basis=refund.basis, decides_by=case.when.now, person_decides=False)
         return Decision(approved.state, (received, *approved.events), approved.calls)

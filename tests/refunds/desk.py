@@ -52,6 +52,8 @@ class Desk:
     told: list[Any] = field(default_factory=list)
     asked: list[Call] = field(default_factory=list)
     outcome: Outcome[Account] | None = None
+    passed: set[str] = field(default_factory=set)
+    """Every state a refund was in."""
 
     def __post_init__(self) -> None:
         self.rules = Refunds(single(self.policy))
@@ -74,6 +76,7 @@ class Desk:
         if not isinstance(outcome, Decision):
             return []
         self.account = outcome.state
+        self.passed |= {each.state for each in outcome.state.refunds.values()}
         self.told += outcome.events
         self.asked += outcome.calls
         return list(outcome.events)

@@ -211,6 +211,14 @@ def test_above_the_limit_or_without_one_a_person_decides(amount_minor: int, curr
     assert desk.asked == []
 
 
+def test_the_limit_can_not_be_passed_in_small_steps() -> None:
+    desk = Desk.with_a_payment(amount_minor=50_000)
+    desk.hear(requested("CAN-1", amount_minor=20_000))
+    desk.hear(requested("CAN-2", amount_minor=1))
+    assert desk.account is not None
+    assert [each.state for each in desk.account.refunds.values()] == ["submitting", "pending_review"]
+
+
 def waiting_for_a_person(*, consumer: bool = False) -> Desk:
     desk = Desk.with_a_payment(amount_minor=50_000, consumer=consumer)
     desk.hear(requested())

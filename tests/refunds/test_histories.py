@@ -1,0 +1,246 @@
+"""Whatever happens, in whatever order: what must hold of every refund holds after every step."""
+
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from offramp_schemas.refund_events import RefundState
+from offramp_schemas.refund_request import RefundChased, RefundDecided, RefundRetried, RefundSettledManually
+from services.refunds.states import Rejected, Succeeded, decode, encode
+from services.refunds.timers import timers
+from services.runtime.decision import Call, CallAnswered
+from tests.refunds.desk import DAY, HOUR, MONDAY, Desk, requested
+
+LIMIT = 50_000
+
+
+def hold(desk: Desk) -> None:
+    """What the shell, ops and customers rely on."""
+    account = desk.account
+    assert account is not None
+    assert decode(encode(account)) == account, "it comes back from Postgres as it was"
+    for payment in account.payments.values():
+        taken = [each.amount_minor for each in account.refunds.values() if not isinstance(each.stage, Rejected)]
+        assert account.reserved_minor(payment.payment_id) == sum(taken) <= payment.captured_minor
+    for refund in account.refunds.values():
+        open_attempts = [each for each in refund.attempts if each.failed_at is None]
+        assert len(open_attempts) <= 1
+        woken = timers(refund, desk.policy)
+        if refund.over:
+            assert (refund.owner, refund.deadline_at, woken) == (None, None, frozenset())
+            continue
+        assert refund.owner
+        assert refund.deadline_at
+        assert any(each.name.startswith("alarm:") for each in woken), "nothing would be said, ever"
+        for attempt in open_attempts:
+            assert (attempt.waiting_for is None) != (attempt.ask_at is None), "either a question is out or the next has its time"
+        if not refund.issued and refund.state not in {"requires_action", "needs_attention", "reversed"} and desk.now < refund.told_due_at:
+            assert refund.deadline_at <= refund.told_due_at
+
+
+def fire_all_due(desk: Desk) -> None:
+    """As the waker does; bounded, since a timer that never goes would spin."""
+    for _ in range(200):
+        timer = desk.next_timer()
+        if timer is None or timer.due_at > desk.now:
+            break
+        desk.fire()
+    else:
+        pytest.fail("it wakes for ever")
+    for refund in desk.account.refunds.values() if desk.account else ():
+        missed = refund.deadline_at is not None and refund.deadline_at <= desk.now
+        assert refund.escalation.missed or not missed, "a deadline passed and nobody was told"
+
+
+EVENTS: dict[str, Any] = {
+    "all of it back": requested("A"),
+    "part of it back": requested("B", amount_minor=LIMIT // 2),
+    "a small part back": requested("C", amount_minor=100),
+    "a person approves": RefundDecided(decision="approve", decided_by="grace"),
+    "a person rejects": RefundDecided(decision="reject", decided_by="grace"),
+    "ops retry": RefundRetried(decided_by="ops_1"),
+    "ops settle": RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"),
+    "the customer asks where it is": RefundChased(),
+}
+ANSWERS: dict[str, dict[str, Any]] = {
+    **{status: {"id": "re", "status": status} for status in ("pending", "succeeded", "failed", "canceled", "requires_action", "odd")},
+    **{code: {"error": code} for code in ("not_found", "insufficient_funds", "charge_disputed")},
+}
+
+
+def waiting(desk: Desk) -> list[Call]:
+    """The calls that are out."""
+    keys = {each.attempt.waiting_for for each in desk.account.refunds.values() if each.attempt} if desk.account else set()
+    return [each for each in desk.asked if each.key in keys]
+
+
+def step(desk: Desk, name: str) -> None:
+    if name in EVENTS:
+        desk.hear(EVENTS[name])
+    elif name == "time passes" and desk.next_timer():
+        desk.fire()
+    elif name == "days pass":
+        desk.now += 3 * DAY
+    elif calls := waiting(desk):
+        call = calls[-1]
+        answer = {**ANSWERS[name]} if name in ANSWERS else None
+        if answer and "id" in answer:
+            answer["id"] = "re_" + call.key.split(":")[1][:8]
+        desk.hear(CallAnswered(call.kind, call.key, answer, None if answer else name))
+    fire_all_due(desk)
+    hold(desk)
+    assert len({each.key for each in desk.asked}) == len(desk.asked), "a call's key is never used twice"
+
+
+STEPS = (*EVENTS, *ANSWERS, "unknown", "unreachable", "time passes", "days pass")
+
+
+def of_one_kind(desk: Desk) -> object:
+    """Two desks of one kind behave alike: states, counters up to where they stop mattering, and what is out."""
+    assert desk.account is not None
+    return tuple(
+        (
+            each.request_ref, each.state, min(each.tries, 4), min(len(each.attempts), 4), each.escalation.level, each.escalation.missed, each.issued,
+            tuple(call.kind for call in waiting(desk)), each.attempt and each.attempt.raw_status,
+            each.attempt and bool(each.attempt.missing_since), isinstance(each.stage, Succeeded) and desk.now >= each.stage.watched_until,
+            desk.now >= each.told_due_at, bool(each.attempt and desk.now - each.attempt.sent_at >= DAY),
+        )
+        for each in desk.account.refunds.values()
+    )  # fmt: skip
+
+
+def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stuck() -> None:
+    """From each kind of state every step is taken once; the walk ends when no step leads to a new kind."""
+    frontier: list[Desk] = []
+    seen: set[object] = set()
+    passed: set[str] = set()
+    for amount in (4900, LIMIT):
+        desk = Desk.with_a_payment(amount_minor=amount, consumer=amount != LIMIT)
+        desk.passed = passed
+        desk.hear(EVENTS["all of it back"])
+        frontier.append(desk)
+    names = [each for each in STEPS if each not in {"part of it back", "a small part back"}]
+    while frontier:
+        desk = frontier.pop()
+        for name in names:
+            after = copy(desk)
+            after.told, after.asked = [], list(desk.asked)
+            step(after, name)
+            kind = of_one_kind(after)
+            if kind not in seen:
+                seen.add(kind)
+                frontier.append(after)
+    assert passed == set(get_args(RefundState)) - {"requested"}, "which lasts no longer than its decision"
+    assert len(seen) > 300
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(STEPS), max_size=40), st.sampled_from([4900, LIMIT]), st.booleans())
+def test_random_histories_of_several_refunds_hold(history: list[str], captured_minor: int, consumer: bool) -> None:
+    desk = Desk.with_a_payment(amount_minor=captured_minor, consumer=consumer)
+    for name in history:
+        step(desk, name)
+
+
+@dataclass
+class Truth:
+    """A provider with a memory: what it really did, whatever it said. It forgets its keys after a day."""
+
+    done: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    keys: dict[str, tuple[datetime, dict[str, Any]]] = field(default_factory=dict)
+    refunds: list[dict[str, Any]] = field(default_factory=list)
+
+    def create(self, call: Call, now: datetime, status: str) -> dict[str, Any]:
+        key = call.request["idempotency_key"]
+        if key in self.keys and now - self.keys[key][0] < DAY:
+            return self.keys[key][1]
+        refund = {"id": f"re_{len(self.refunds)}", "status": status, "of": call.request["metadata"]}
+        self.refunds.append(refund)
+        self.keys[key] = (now, refund)
+        return refund
+
+    def find(self, metadata: Any) -> dict[str, Any] | None:
+        return next((each for each in self.refunds if each["of"] == metadata), None)
+
+    def read(self, refund_id: str) -> dict[str, Any]:
+        return next(each for each in self.refunds if each["id"] == refund_id)
+
+
+def said(refund: dict[str, Any] | None) -> dict[str, Any]:
+    return {"id": refund["id"], "status": refund["status"]} if refund else {"error": "not_found"}
+
+
+def react(truth: Truth, desk: Desk, call: Call, how: str) -> None:
+    """The provider does something or not, and says it or not."""
+    answer: dict[str, Any] | None
+    if how == "not done, not said":
+        answer = None
+    elif how == "refused" and call.kind == "refund.create":
+        answer = {"error": "card_not_supported"} if call.request["idempotency_key"] not in truth.keys else None
+    elif call.kind == "refund.create":
+        answer = said(truth.create(call, desk.now, "pending" if how == "done, pending" else "succeeded"))
+    elif call.kind == "refund.find":
+        answer = said(truth.find(call.request["metadata"]))
+    else:
+        answer = said(truth.read(call.request["provider_refund_id"]))
+    if how == "done, not said":
+        answer = None
+    desk.hear(CallAnswered(call.kind, call.key, answer, None if answer else "unknown"))
+
+
+def the_bank_moves(truth: Truth, to: str) -> None:
+    """Forward, or back after a success; what failed is over."""
+    allowed = {"pending": {"succeeded", "failed", "requires_action", "canceled"}, "requires_action": {"pending", "succeeded", "failed"}}
+    for refund in truth.refunds:
+        if to in allowed.get(refund["status"], {"failed"} if refund["status"] == "succeeded" else set()):
+            refund["status"] = to
+
+
+HOWS = ("done", "done, pending", "done, not said", "not done, not said", "refused")
+MOVES = ("succeeded", "failed", "requires_action", "pending", "canceled")
+OTHERS = (
+    "time passes",
+    "days pass",
+    "ops retry",
+    "the customer asks where it is",
+    "all of it back",
+    "part of it back",
+    "a person approves",
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([*HOWS, *HOWS, *MOVES, *OTHERS, "time passes", "time passes"]), max_size=60), st.sampled_from([4900, LIMIT])
+)
+def test_whatever_the_provider_does_and_says_nobody_is_paid_twice(history: list[str], captured_minor: int) -> None:
+    desk, truth = Desk.with_a_payment(amount_minor=captured_minor), Truth()
+    desk.hear(EVENTS["all of it back"])
+    for name in history:
+        if name in MOVES:
+            the_bank_moves(truth, name)
+        elif name in HOWS:
+            for call in waiting(desk):
+                react(truth, desk, call, name)
+        else:
+            step(desk, name)
+        hold(desk)
+        paid = [each["of"]["refund_id"] for each in truth.refunds if each["status"] not in {"failed", "canceled"}]
+        assert len(paid) == len(set(paid)), "one refund was paid twice"
+
+
+def test_left_alone_with_a_provider_that_works_every_refund_comes_to_its_end() -> None:
+    desk, truth = Desk.with_a_payment(), Truth()
+    desk.hear(EVENTS["all of it back"])
+    while not desk.refund.over:
+        for call in waiting(desk):
+            react(truth, desk, call, "done")
+        if not desk.refund.over and not waiting(desk):
+            desk.fire()
+    assert desk.refund.state == "closed"
+    assert desk.now - MONDAY < 31 * DAY + HOUR
