@@ -1,0 +1,67 @@
+"""One subscription in every state and condition that the rules tell apart."""
+
+from collections.abc import Callable
+
+from services.lifecycle.states import Subscription
+from tests.lifecycle.given import (
+    DAY, HOUR, PERIOD_END, Story, cancellation, data_deleted, failure, free_plan, new_card, paid_plan, payment, refund_received, trial, unused,
+    withdrawal,
+)  # fmt: skip
+
+
+def after(story: Story, *happened: object) -> Story:
+    """Events are heard, numbers are days that pass."""
+    for each in happened:
+        if isinstance(each, int):
+            story.passes(days=each)
+        else:
+            story.hears(each)  # type: ignore[arg-type]  # whatever is not a number is an event
+    return story
+
+
+REFUND_NOW = cancellation(mode="immediately", wants_refund=True)
+
+STORIES: dict[str, Callable[[], Story]] = {
+    "trialing": trial,
+    "trialing, warned": lambda: after(trial(days=60), unused(61, trial())),
+    "active": paid_plan,
+    "active, billing silent": lambda: after(paid_plan(), 33),
+    "active, free and asleep": free_plan,
+    "active, free, to be warned": lambda: after(free_plan(), unused(10, free_plan())),
+    "active, free, warned": lambda: after(free_plan(), unused(60, free_plan())),
+    "active, told that it is unused": lambda: after(paid_plan(), unused(60, paid_plan())),
+    "active, recovered": lambda: after(paid_plan(), failure(), 2, payment()),
+    "active, withdrawn": lambda: after(paid_plan(), cancellation(), withdrawal()),
+    "past due": lambda: after(paid_plan(), failure()),
+    "past due, hard": lambda: after(paid_plan(), failure(kind="hard"), 2),
+    "past due, new card": lambda: after(paid_plan(), failure(kind="hard"), new_card()),
+    "past due, two invoices": lambda: after(paid_plan(), failure(), 1, failure("in_8")),
+    "past due, last step given": lambda: after(paid_plan(), failure(), 7),
+    "past due, from a trial": lambda: after(trial(), failure()),
+    "non-renewing": lambda: after(paid_plan(), cancellation()),
+    "non-renewing, reminded": lambda: after(paid_plan(), cancellation(), 29),
+    "non-renewing, from a trial": lambda: after(trial(), cancellation()),
+    "non-renewing, past due": lambda: after(paid_plan(), failure(), cancellation()),
+    "non-renewing, charged in error": lambda: after(paid_plan(), cancellation(), payment("in_9", "pay_9")),
+    "non-renewing, asked for money": lambda: after(paid_plan(), cancellation(wants_refund=True)),
+    "ended, in grace": lambda: after(paid_plan(), REFUND_NOW),
+    "ended, acknowledged": lambda: after(paid_plan(), REFUND_NOW, refund_received("CAN-1")),
+    "ended, last day to export": lambda: after(paid_plan(), REFUND_NOW, 4),
+    "ended, deletion due": lambda: after(paid_plan(), REFUND_NOW, 6),
+    "ended, deleted": lambda: after(paid_plan(), REFUND_NOW, refund_received("CAN-1"), 1, data_deleted()),
+    "ended, deleted, unacknowledged": lambda: after(paid_plan(), REFUND_NOW, 1, data_deleted()),
+    "ended, unpaid": lambda: after(paid_plan(), failure(), 9),
+    "ended, owing": lambda: after(paid_plan().until(PERIOD_END + HOUR), failure(), cancellation()),
+    "ended, unused": lambda: after(free_plan(), unused(60, free_plan()), 31),
+    "ended, trial expired": lambda: trial().passes(days=15),
+    "ended, paid afterwards": lambda: after(paid_plan(), cancellation(mode="immediately"), payment("in_9", "pay_9")),
+    "ended, as it was told": lambda: paid_canceled().until(PERIOD_END + DAY / 2),
+}
+
+
+def paid_canceled() -> Story:
+    return after(paid_plan(), cancellation())
+
+
+def every_state() -> dict[str, Subscription]:
+    return {name: story().state for name, story in STORIES.items()}

@@ -1,0 +1,129 @@
+"""Whatever happens, in whatever order, late or twice: nothing is lost, nobody is forgotten, and what has ended stays ended."""
+
+from datetime import timedelta
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from offramp_schemas import Event
+from offramp_schemas.lifecycle_events import PaymentPastDue, PaymentRecovered, SubscriptionEnded
+from offramp_schemas.refund_request import RefundRequested
+
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Subscription
+from services.runtime.decision import Decision, TimerDue
+from tests.lifecycle.given import (
+    DAY, LIFECYCLE, NOW, OWNER, PERIOD_END, STRANGER, SUPPORT, Story, cancellation, changed, data_deleted, failure, free_plan, new_card,
+    paid_plan, payment, refund_approved, refund_received, refund_rejected, renewed, trial, used, withdrawal,
+)  # fmt: skip
+from tests.lifecycle.given import unused as unused_since
+
+NUMBERS = st.integers(1, 4)
+MODES = st.sampled_from(["at_period_end", "immediately"])
+WHO = st.sampled_from([OWNER, SUPPORT, STRANGER])
+MOMENTS = st.one_of(st.none(), st.integers(-40, 120).map(lambda days: NOW + days * DAY))
+EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda n, kind: failure(f"in_{n}", kind, f"pay_{n}"), NUMBERS, st.sampled_from(["soft", "hard"])),
+    st.builds(lambda i, p, start, end: payment(f"in_{i}", f"pay_{p}", start, end), NUMBERS, NUMBERS, MOMENTS, MOMENTS),
+    st.builds(new_card),
+    st.builds(lambda n, mode, who, money: cancellation(f"CAN-{n}", mode, who, wants_refund=money), NUMBERS, MODES, WHO, st.booleans()),
+    st.builds(lambda n, who: withdrawal(f"WDR-{n}", who), NUMBERS, WHO),
+    st.builds(lambda end, trial_end: changed(current_period_end=end, trial_ends_at=trial_end), MOMENTS, MOMENTS),
+    st.builds(lambda price: changed(price_minor=price, current_period_end=None), st.sampled_from([0, 4900])),
+    st.builds(lambda days, n: renewed(PERIOD_END + days * DAY, PERIOD_END + (days + 30) * DAY, f"pay_{n}"), st.integers(-30, 90), NUMBERS),
+    st.builds(renewed),
+    st.builds(lambda days: used(NOW + days * DAY), st.integers(-90, 30)),
+    st.builds(lambda days: unused_since(days, paid_plan()), st.integers(1, 120)),
+    st.builds(data_deleted),
+    st.builds(lambda n: refund_received(f"CAN-{n}"), NUMBERS),
+    st.builds(lambda n: refund_rejected(f"CAN-{n}"), NUMBERS),
+    st.builds(lambda n, full: refund_approved(f"pay_{n}", full=full), NUMBERS, st.booleans()),
+)
+HEARD = st.tuples(EVENTS, st.sampled_from([0, 0, 0, 1, 24, 24 * 30]))  # heard so many hours late
+WAITS = st.tuples(st.just("wait"), st.sampled_from([1, 12, 24, 24 * 8, 24 * 40]))
+ASLEEP = st.tuples(st.just("asleep"), st.sampled_from([12, 24 * 8, 24 * 100]))
+HISTORIES = st.lists(st.one_of(HEARD, WAITS, ASLEEP), max_size=25)
+BEGINNINGS = st.sampled_from([paid_plan, free_plan, trial])
+
+
+class Watched(Story):
+    """A story that is checked after everything that happens in it."""
+
+    def hears(self, event: object, at: object = None) -> object:  # type: ignore[override]  # the same, and watched
+        before = self._state
+        outcome = super().hears(event, at)  # type: ignore[arg-type]
+        if isinstance(event, TimerDue):
+            assert isinstance(outcome, Decision)
+            assert event not in {TimerDue(timer.name, timer.due_at) for timer in LIFECYCLE.timers(self.state)}
+        check(self.state)
+        if isinstance(before, Ended):
+            assert isinstance(self.state, Ended)
+            assert (self.state.ended_at, self.state.end_reason) == (before.ended_at, before.end_reason)
+        return outcome
+
+
+def check(state: Subscription) -> None:
+    timers = LIFECYCLE.timers(state)
+    deleted = isinstance(state, Ended) and state.data_stage == "deleted" and not state.refund_acks
+    asleep = isinstance(state, Active) and state.facts.free and not state.refund_acks and not state.inactivity
+    assert bool(timers) != (deleted or asleep)
+    assert {f"refund-ack:{ref}" for ref in state.refund_acks} <= {timer.name for timer in timers}
+    assert msgspec.json.decode(msgspec.json.encode(state), type=Subscription) == state  # type: ignore[arg-type]  # a union is a type
+    if isinstance(state, PastDue):
+        assert state.dunnings
+        for dunning in state.dunnings.values():
+            assert dunning.amount_minor > 0
+            assert dunning.gives_up_at >= (dunning.next_step_at or dunning.started_at) + DAY
+    if isinstance(state, NonRenewing):
+        assert state.remind_at is None or state.remind_at < state.ends_at
+    if isinstance(state, Active) and state.inactivity:
+        assert state.facts.price_minor == 0
+
+
+def play(beginning: Story, history: list[tuple[object, int]]) -> Story:
+    story = Watched.__new__(Watched)
+    story.__dict__.update(beginning.__dict__)
+    for happens, hours in history:
+        if happens == "wait":
+            story.passes(hours=hours)
+        elif happens == "asleep":
+            story.sleeps_until(story.now + timedelta(hours=hours))
+        else:
+            assert isinstance(happens, Event)
+            story.hears(happens, story.now - timedelta(hours=hours))
+    return story
+
+
+@settings(max_examples=300, deadline=None)
+@given(BEGINNINGS, HISTORIES)
+def test_a_subscription_is_never_forgotten(beginning: object, history: list[tuple[object, int]]) -> None:
+    story = play(beginning(), history)  # type: ignore[operator]  # a function of given.py
+    assert len(story.heard_of(SubscriptionEnded)) == isinstance(story.state, Ended)
+    assert len(story.heard_of(PaymentRecovered)) <= len(story.heard_of(PaymentPastDue)) + sum(isinstance(h[0], Event) for h in history)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BEGINNINGS, HISTORIES)
+def test_every_refund_that_was_asked_for_is_awaited_until_refunds_answers(beginning: object, history: list[tuple[object, int]]) -> None:
+    story = play(beginning(), history)  # type: ignore[operator]  # a function of given.py
+    for wish in story.heard_of(RefundRequested):
+        assert wish.request_ref in story.state.refund_acks or wish.request_ref in story.state.heard.acknowledged
+    back = [wish.request_ref for wish in story.heard_of(RefundRequested) if wish.cause == "charged_in_error"]
+    assert len(back) == len(set(back))
+
+
+@settings(max_examples=100, deadline=None)
+@given(BEGINNINGS, HISTORIES)
+def test_the_same_history_twice_gives_the_same_state_and_the_same_words(beginning: object, history: list[tuple[object, int]]) -> None:
+    first, second = (play(beginning(), history) for _ in range(2))  # type: ignore[operator]  # a function of given.py
+    assert (first.state, first.told) == (second.state, second.told)
+
+
+@settings(max_examples=150, deadline=None)
+@given(BEGINNINGS, HISTORIES)
+def test_left_alone_every_subscription_comes_to_rest_or_is_asked_about(beginning: object, history: list[tuple[object, int]]) -> None:
+    """After all that, a year of silence: nothing is in between for ever."""
+    story = play(beginning(), history)  # type: ignore[operator]  # a function of given.py
+    story.passes(days=365)
+    assert isinstance(story.state, Active | Ended)
+    if isinstance(story.state, Ended):
+        assert story.state.data_stage != "grace"

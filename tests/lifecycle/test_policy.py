@@ -1,0 +1,57 @@
+"""The policy file: readable, the defaults of the rules, and a mistake is told with its line."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.lifecycle.policy import Policy
+from services.runtime.policies import DEFAULT_FILE, PolicyError, read
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "policy.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_the_shipped_file_says_the_defaults() -> None:
+    policy, _ = read(DEFAULT_FILE, "lifecycle", Policy)
+    assert policy == Policy()
+
+
+def test_a_plan_says_only_what_it_changes(tmp_path: Path) -> None:
+    file = written(tmp_path, "lifecycle:\n  data: {grace: 10d}\n  plans:\n    pro: {dunning: {steps: [2d]}}\n")
+    policy, _ = read(file, "lifecycle", Policy)
+    assert policy.of("pro").dunning.steps == (timedelta(days=2),)
+    assert policy.of("pro").dunning.settle_margin == timedelta(days=1)
+    assert policy.of("pro").data.grace == timedelta(days=10)
+    assert policy.of("any other") is policy
+
+
+def test_a_policy_reads_back_as_it_was_stored(tmp_path: Path) -> None:
+    policy, _ = read(written(tmp_path, "lifecycle:\n  plans:\n    pro: {inactivity: {notice: 14d}}\n"), "lifecycle", Policy)
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("lifecycle:\n  dunning:\n    steps: [3d, 1d]\n", 2, "in order"),
+        ("lifecycle:\n  dunning:\n    steps: []\n", 3, "at least 1"),
+        ("lifecycle:\n  data:\n    grace: -1d\n", 3, "duration"),
+        ("lifecycle:\n  data:\n    grace: 3\n", 3, "duration"),
+        ("lifecycle:\n  data:\n    graze: 3d\n", 3, "Extra inputs"),
+        ("lifecycle:\n  plans:\n    pro:\n      dunning:\n        settle_margin: 0d\n", 5, "greater than"),
+        ("lifecycle:\n  plans:\n    pro: 7\n", 3, "valid dictionary"),
+        ("lifecycle:\n  inactivity:\n    warn_after: 100d\n", 2, "shorter"),
+        ("lifecycle:\n  inactivity:\n    notice: 1d\n", 2, "twice"),
+        ("lifecycle:\n  data:\n    remind_before: 6d\n", 2, "shorter"),
+        ("lifecycle:\n  withdrawal:\n    countries: [Germany]\n", 3, "pattern"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, word: str) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(PolicyError, match=word) as problem:
+        read(file, "lifecycle", Policy)
+    assert f"{file}:{line}:" in str(problem.value)
