@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -99,9 +99,9 @@ class Renderer:
         found = words(locale.language)
         environment.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined] # of the extension
         environment.filters |= {
-            "day": lambda moment: _day(moment.astimezone(self._zone), locale),
-            "moment": lambda moment: _moment(moment.astimezone(self._zone), locale),
-            "when": lambda text: _moment(datetime.fromisoformat(text).astimezone(self._zone), locale),
+            "day": lambda moment: _day(moment, self._zone, locale),
+            "moment": lambda moment: _moment(moment, self._zone, locale),
+            "when": lambda text: _moment(datetime.fromisoformat(text), self._zone, locale),
             "money": lambda minor, currency: _money(minor, currency, locale),
             "wrapped": _wrapped,
             "page": lambda page: page if page and self._policy.may_link(page) else None,
@@ -156,14 +156,15 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 @lru_cache(maxsize=4096)
-def _day(moment: datetime, locale: Locale) -> str:
-    return format_date(moment, "long", locale=locale)
+def _day(moment: datetime, zone: tzinfo, locale: Locale) -> str:
+    return format_date(moment.astimezone(zone), "long", locale=locale)
 
 
 @lru_cache(maxsize=4096)
-def _moment(moment: datetime, locale: Locale) -> str:
+def _moment(moment: datetime, zone: tzinfo, locale: Locale) -> str:
     """Day, hour and the name of the time zone: a deadline at midnight must not look like a whole day more."""
-    return f"{format_date(moment, 'long', locale=locale)}, {format_time(moment, 'short', locale=locale)} {moment.tzname()}"
+    local = moment.astimezone(zone)
+    return f"{format_date(local, 'long', locale=locale)}, {format_time(local, 'short', tzinfo=zone, locale=locale)} {local.tzname()}"
 
 
 @lru_cache(maxsize=4096)
@@ -172,5 +173,8 @@ def _money(minor: int, currency: str, locale: Locale) -> str:
     digits = CURRENCY_EXPONENTS[currency]
     pattern = locale.currency_formats["standard"]
     amount = format_decimal(Decimal(minor).scaleb(-digits), "#,##0" + ("." + "0" * digits if digits else ""), locale=locale)
+    symbol = get_currency_symbol(currency, locale=locale)
     prefix, suffix = pattern.prefix[0], pattern.suffix[0]
-    return f"{prefix}{amount}{suffix}".replace("¤", get_currency_symbol(currency, locale=locale)).strip()
+    if prefix.endswith("¤") and symbol[-1].isalpha():
+        prefix += "\xa0"  # KWD 4.900, but €4.90
+    return f"{prefix}{amount}{suffix}".replace("¤", symbol).strip()

@@ -17,7 +17,7 @@ _json = msgspec.json.Encoder()
 _letters = msgspec.json.Decoder(Letters)
 
 
-class LettersStore:
+class Correspondences:
     """Implements `services.runtime.stored.Store`. `details` holds what is open; every mail also has its row in `mails`."""
 
     async def known(self, connection: Connection, ids: Sequence[str]) -> set[str]:

@@ -27,7 +27,7 @@ create table mails(
   check(class <> 'proof' or state <> 'suppressed'),                   -- a proof is never held back
   check((state = 'queued') = (send_after is not null)),               -- what is open wakes
   check((state = 'queued') = (closed_at is null)),
-  check((state = 'queued') = (address is not null and context is not null)),  -- forgotten when it ends
+  check((state = 'queued') = (address is not null)), check((state = 'queued') = (context is not null)),  -- forgotten when it ends
   check(state not in('suppressed', 'undeliverable') or reason is not null),
   check((state = 'undeliverable') = (owner is not null and act_by is not null)));  -- a case is somebody's, by a date
 create index on mails(subscription_id);

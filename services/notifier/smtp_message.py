@@ -1,0 +1,66 @@
+"""A rendered mail as the message that goes over the wire. Nothing a stranger typed can become a header of its own."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy as email_policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+from services.notifier.policy import NotifierPolicy
+from services.notifier.render import Rendered
+
+THREADS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0003")
+_POLICY = email_policy.SMTP.clone(cte_type="7bit")  # every server takes it
+
+
+class Unsendable(Exception):
+    """A mail that must not leave, whatever the mail server thinks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to one recipient, ready to be sent."""
+
+    sender: str
+    to: str
+    content: bytes
+
+
+def build(request: Mapping[str, Any], rendered: Rendered, policy: NotifierPolicy) -> Outgoing:
+    """The message. All mails about one subscription refer to one invented message, so that mail programs show them together.
+
+    Raises Unsendable for advertising that could not be unsubscribed from.
+    """
+    to, sender = ascii_domain(request["to"]), ascii_domain(policy.sender.address)
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = Address(_line(policy.sender.name), addr_spec=sender)
+    message["To"] = to
+    message["Subject"] = _line(rendered.subject)
+    message["Date"] = format_datetime(datetime.fromisoformat(request["date"]))
+    message["Message-ID"] = request["message_id"]
+    message["References"] = f"<{uuid.uuid5(THREADS, request['subscription_id'])}@{policy.sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    if policy.sender.reply_to:
+        message["Reply-To"] = policy.sender.reply_to
+    if request["class"] == "marketing":
+        if policy.links.unsubscribe is None:
+            raise Unsendable("links.unsubscribe is not configured")
+        message["List-Unsubscribe"] = f"<{policy.links.unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(rendered.text, cte="quoted-printable")
+    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    return Outgoing(sender, to, message.as_bytes())
+
+
+def ascii_domain(address: str) -> str:
+    """Its domain in the letters that every mail server knows (`kõrv.example` is `xn--krv-ona.example`)."""
+    local, _, domain = address.rpartition("@")
+    return address if domain.isascii() else f"{local}@{domain.encode('idna').decode()}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

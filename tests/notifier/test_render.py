@@ -1,0 +1,239 @@
+"""Every mail in text and HTML: complete, plain, and harmless whatever a stranger typed."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from babel.messages.pofile import read_po
+
+from offramp_schemas import FollowUp
+from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import refund_events as refund
+from offramp_schemas.base import Contact
+from services.notifier.mails import TEMPLATES, Tell, choose
+from services.notifier.policy import NotifierPolicy
+from services.notifier.render import Rendered, Renderer
+from services.notifier.render_languages import TEMPLATES as FOLDER
+from services.notifier.render_languages import best_for, extracted, file_of, languages, update
+from tests.notifier.given import example
+from tests.notifier.letters import LETTERS
+
+RENDERER = Renderer(NotifierPolicy())
+VOID = {"meta", "br"}
+
+
+def render(fact: FollowUp, locale: str = "en", renderer: Renderer = RENDERER) -> Rendered:
+    choice = choose(fact)
+    assert isinstance(choice, Tell)
+    context = {"fact": type(fact).__name__, "data": fact.model_dump(mode="json")}
+    return renderer.render(choice.template, locale, context, "sub_1")
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class Reader(HTMLParser):
+    """Reads as a browser would: words, links, and whether every tag is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.words = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"style", "title"}:
+            self.words += f" {data}"
+
+
+@pytest.mark.parametrize(("template", "context"), [each[1:] for each in LETTERS], ids=[each[0] for each in LETTERS])
+def test_every_mail_is_complete_in_both_parts(template: str, context: dict[str, Any]) -> None:
+    mail = RENDERER.render(template, "en", context, "sub_1")
+    assert mail.subject
+    assert mail.subject == mail.subject.strip()
+    assert len(mail.subject) < 150
+    reader = Reader(mail.html)
+    assert reader.open == []
+    for part in (mail.subject, mail.text, reader.words):
+        assert not re.search(r"None|Undefined|undefined|\{\{|\}\}|%\(|\x02|\x03", part)
+        assert "\n" not in mail.subject
+    assert len(mail.text.split()) > 20
+    assert max(len(line) for line in mail.text.splitlines() if "https://" not in line) <= 90
+    assert '<html lang="en"' in mail.html
+    assert "img" not in reader.tags
+    assert all(link.startswith("https://example.com/") for link in reader.links)
+
+
+@pytest.mark.parametrize(("template", "context"), [each[1:] for each in LETTERS], ids=[each[0] for each in LETTERS])
+def test_both_parts_say_the_same(template: str, context: dict[str, Any]) -> None:
+    mail = RENDERER.render(template, "en", context, "sub_1")
+    reader = Reader(mail.html)
+    in_html = set(re.findall(r"\w+", reader.words))
+    in_text = set(re.findall(r"\w+", re.sub(r"https://\S+", "", mail.text)))
+    assert in_text <= in_html
+    assert in_html - in_text <= set(re.findall(r"\w+", mail.subject))
+    assert {link for link in reader.links if link not in mail.text} == set()
+
+
+def test_every_template_is_used_and_every_mail_has_one() -> None:
+    files = {file.stem for file in FOLDER.glob("*.jinja") if not file.name.startswith("_")}
+    assert files == set(TEMPLATES) == {template for _, template, _ in LETTERS}
+
+
+def test_a_confirmation_names_all_that_the_customer_has_to_know() -> None:
+    fact = example(lifecycle.CancellationScheduled, reason_given=False, reference="CAN-7")
+    text = one_line(render(fact).text)
+    for said in (
+        "CAN-7",
+        "May 1, 2026, 9:12 AM UTC",
+        "export your data until: May 6, 2026, 9:12 AM UTC",
+        "will not be charged",
+        "nothing is paid back",
+        "we delete your data",
+        "you can undo this",
+        "https://example.com/why",
+        "https://example.com/account/cancellation",
+    ):
+        assert said in text
+
+
+def test_a_reason_that_was_given_is_not_asked_for_again() -> None:
+    assert "example.com/why" not in render(example(lifecycle.CancellationScheduled, reason_given=True)).text
+
+
+def test_what_stays_usable_is_said_when_something_does() -> None:
+    generous = Renderer(NotifierPolicy(free_plan_remains=True))
+    assert "stays free for you" in one_line(render(example(lifecycle.CancellationScheduled), renderer=generous).text)
+    assert "stays free for you" not in one_line(render(example(lifecycle.CancellationScheduled)).text)
+
+
+def test_issued_is_never_said_to_have_arrived() -> None:
+    text = one_line(render(example(refund.RefundIssued)).text)
+    assert "it is not on your account yet" in text
+    assert "arrived" not in text
+
+
+def test_a_page_that_is_not_configured_is_left_out() -> None:
+    bare = Renderer(NotifierPolicy.model_validate({"links": dict.fromkeys(type(NotifierPolicy().links).model_fields)}))
+    for _, template, context in LETTERS:
+        mail = bare.render(template, "en", context, "sub_1")
+        links = Reader(mail.html).links
+        assert links in ([], ["https://example.com/act"])  # what refunds asks the customer to do, on a host of ours
+        assert re.findall(r"https://\S+", mail.text) == links
+
+
+def test_a_page_can_carry_the_subscription_and_nothing_of_it_escapes() -> None:
+    policy = NotifierPolicy.model_validate({"links": {"undo": "https://example.com/undo?s={subscription}"}})
+    choice_context = {"fact": "CancellationScheduled", "data": example(lifecycle.CancellationScheduled).model_dump(mode="json")}
+    mail = Renderer(policy).render("cancellation_scheduled", "en", choice_context, 'sub_1&x="><b>')
+    assert "https://example.com/undo?s=sub_1%26x%3D%22%3E%3Cb%3E" in mail.text
+
+
+def test_a_providers_page_elsewhere_is_not_linked_to() -> None:
+    assert "elsewhere" not in render(example(refund.RefundActionNeeded, action_url="https://elsewhere.example/act")).html
+    assert "https://example.com/act" in render(example(refund.RefundActionNeeded, action_url="https://example.com/act")).html
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "{{7*7}}",
+        "{0.__class__}",
+        "%(plan)s %d %",
+        "<script>alert(1)</script>",
+        "</title><img src=x onerror=alert(1)>",
+        '"><a href="https://evil.example">',
+        "Anna\u2028Bcc: a@b.example",
+        "\u202eannA",
+        "א" * 40,
+        "Ä" * 300,
+        "\u200b",
+        "'; drop table mails; --",
+        "{% include '/etc/passwd' %}",
+    ],
+)
+def test_what_a_stranger_typed_is_harmless_text(typed: str) -> None:
+    contact = Contact.model_construct(email="a@example.com", name=typed, locale="en")
+    for fact in (
+        example(lifecycle.CancellationScheduled, contact=contact, plan_name=typed),
+        example(lifecycle.CancellationRejected, rule="not_account_owner", contact=contact, plan_name=typed, requester_name=typed),
+        example(refund.RefundRejected, rule="decided_by_person", contact=contact, plan_name=typed, note=typed),
+    ):
+        mail = render(fact)
+        reader = Reader(mail.html)
+        assert not {"script", "img"} & set(reader.tags)
+        assert not [link for link in reader.links if not link.startswith("https://example.com/")]
+        assert "49 subscription" not in mail.text
+        assert "root:" not in mail.text
+        assert mail.subject.splitlines() == [mail.subject]
+        assert "\u202e" not in mail.subject + mail.text + mail.html
+        if typed == "{{7*7}}":
+            assert "{{7*7}}" in reader.words
+
+
+def test_a_greeting_is_no_place_for_advertising() -> None:
+    contact = Contact(email="a@example.com", name="Win at www.evil.example now")
+    mail = render(example(lifecycle.CancellationScheduled, contact=contact))
+    assert "evil" not in mail.text + mail.html
+    assert mail.text.startswith("Hello,")
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "said"),
+    [
+        (4900, "EUR", "€49.00"),
+        (4900, "JPY", "¥4,900"),
+        (4900, "KWD", "KWD 4.900"),
+        (123456789, "HUF", "HUF 1,234,567.89"),
+        (5, "USD", "$0.05"),
+    ],
+)
+def test_money_has_the_decimals_of_its_currency(minor: int, currency: str, said: str) -> None:
+    mail = render(example(refund.RefundApproved, amount_minor=minor, currency=currency))
+    assert said in one_line(mail.subject)
+
+
+@pytest.mark.parametrize(
+    ("locale", "day"),
+    [
+        ("en", "May 1, 2026"),
+        ("en-GB", "1 May 2026"),
+        ("en_IE", "1 May 2026"),
+        ("et", "May 1, 2026"),
+        ("xx", "May 1, 2026"),
+        ("zzzz-9999", "May 1, 2026"),
+    ],
+)
+def test_a_date_is_written_as_the_customer_does_and_in_english_while_their_language_is_not_spoken(locale: str, day: str) -> None:
+    assert day in render(example(lifecycle.CancellationScheduled), locale=locale).subject
+
+
+def test_a_deadline_names_hour_and_zone_of_the_policy() -> None:
+    tallinn = Renderer(NotifierPolicy(time_zone="Europe/Tallinn"))
+    assert "May 1, 2026, 12:12 PM EEST" in one_line(render(example(lifecycle.CancellationScheduled), renderer=tallinn).text)
+
+
+def test_english_is_spoken_and_every_word_of_the_templates_is_in_its_catalogue() -> None:
+    assert "en" in languages()
+    with file_of("en").open("rb") as file:
+        listed = {message.id for message in read_po(file) if message.id}
+    assert listed == {message.id for message in extracted() if message.id}
+    assert file_of("en").read_bytes() == update("en")
+
+
+def test_a_language_is_negotiated() -> None:
+    assert [str(best_for(each)) for each in ("en-GB", "en", "fr-FR", "")] == ["en_GB", "en", "en", "en"]

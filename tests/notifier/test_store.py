@@ -1,0 +1,178 @@
+"""Correspondences and their mails in a real Postgres, and the constraints that hold whatever the code does."""
+
+from datetime import datetime, timedelta
+
+import asyncpg
+import pytest
+
+from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import refund_events as refund
+from offramp_schemas.email_feedback import EmailBounced
+from offramp_schemas.notification_events import AlertRaised
+from services.notifier.states import Letters
+from services.notifier.store import QUERIES, Correspondences
+from services.runtime.stored import Connection, Entity
+from tests.notifier.given import NOTIFIER, NOW, POLICY, Desk, example
+
+STORE = Correspondences()
+
+
+def entity(desk: Desk, version: int = 1) -> Entity[Letters]:
+    """As the shell would store it."""
+    assert desk.state is not None
+    timers = NOTIFIER.timers(desk.state)
+    wake = min((timer.due_at for timer in timers if not timer.takes_away), default=None)
+    guarded = min((timer.due_at for timer in timers if timer.takes_away), default=None)
+    return Entity(desk.entity_id, version, desk.state, wake, guarded)
+
+
+def written(entity_id: str = "sub_1") -> Desk:
+    """One mail sent, one held, one refund open."""
+    desk = Desk(entity_id)
+    desk.hear(example(lifecycle.CancellationScheduled, version=4))
+    desk.answer(desk.calls[0])
+    desk.hear(example(lifecycle.PaymentPastDue, version=5))
+    desk.hear(example(refund.RefundApproved, refund_id=f"refund-{entity_id}", version=2, deadline_at=NOW + timedelta(days=1)))
+    return desk
+
+
+async def rows(connection: Connection) -> dict[str, asyncpg.Record]:
+    return {row["template"]: row for row in await connection.fetch("select * from mails")}
+
+
+async def test_what_is_open_comes_back_and_what_is_over_stays_in_its_table(connection: Connection) -> None:
+    desk = written()
+    await STORE.store(connection, [entity(desk, 3)])
+    back = (await STORE.load(connection, ["sub_1", "sub_2"]))["sub_1"]
+    assert back.version == 3
+    assert back.state.mails == desk.facts.mails
+    assert back.state.closed == ()
+    assert back.state.sent == desk.facts.sent
+    assert NOTIFIER.timers(back.state) == NOTIFIER.timers(desk.facts)
+    mails = await rows(connection)
+    assert {template: row["state"] for template, row in mails.items()} == {
+        "cancellation_scheduled": "sent",
+        "payment_failed": "queued",
+        "refund_approved": "queued",
+    }
+
+
+async def test_once_sent_the_address_is_forgotten_and_the_text_kept(connection: Connection) -> None:
+    await STORE.store(connection, [entity(written())])
+    sent, held = (await rows(connection))["cancellation_scheduled"], (await rows(connection))["payment_failed"]
+    assert (sent["address"], sent["context"], sent["rendered"]) == (None, None, "Subject: Hello")
+    assert held["address"] == "aoife.byrne@example.com"
+    assert sent["recipient_hash"] == held["recipient_hash"]
+
+
+async def test_a_mail_is_one_row_however_often_it_is_stored(connection: Connection) -> None:
+    desk = written()
+    for version in range(1, 4):
+        await STORE.store(connection, [entity(desk, version)])
+    assert await connection.fetchval("select count(*) from mails") == 3
+    assert await connection.fetchval("select version from correspondences") == 3
+
+
+async def test_a_mail_that_bounces_later_becomes_a_case_and_keeps_its_text(connection: Connection) -> None:
+    desk = written()
+    await STORE.store(connection, [entity(desk)])
+    desk.state = (await STORE.load(connection, ["sub_1"]))["sub_1"].state
+    message_id = (await rows(connection))["cancellation_scheduled"]["message_id"]
+    desk.hear(example(EmailBounced, message_id=message_id, kind="hard"))
+    await STORE.store(connection, [entity(desk, 2)])
+    row = (await rows(connection))["cancellation_scheduled"]
+    assert (row["state"], row["reason"], row["owner"], row["rendered"]) == ("undeliverable", "bounced", "support", "Subject: Hello")
+
+
+async def test_a_mail_that_is_over_is_never_opened_again(connection: Connection) -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.CancellationScheduled))
+    queued = entity(desk)
+    desk.answer(desk.calls[0])
+    await STORE.store(connection, [entity(desk, 2)])
+    await STORE.store(connection, [queued])
+    assert (await rows(connection))["cancellation_scheduled"]["state"] == "sent"
+
+
+async def test_digests_are_stored_beside_correspondences(connection: Connection) -> None:
+    desk = Desk("ops:ops:renewal_missing")
+    desk.hear(AlertRaised(audience="ops", cause="renewal_missing", about="sub_1", subscription_id="sub_1"))
+    await STORE.store(connection, [entity(desk), entity(written())])
+    assert await STORE.known(connection, ["ops:ops:renewal_missing", "sub_1", "sub_2"]) == {"ops:ops:renewal_missing", "sub_1"}
+    assert (await STORE.load(connection, [desk.entity_id]))[desk.entity_id].state == desk.state
+
+
+async def test_whoever_is_due_is_found_and_guarded_wake_ups_wait_for_the_watermarks(connection: Connection) -> None:
+    held, asked = Desk("sub_held"), Desk("sub_asked")
+    held.hear(example(lifecycle.PaymentPastDue))
+    asked.hear(example(lifecycle.CancellationScheduled))
+    await STORE.store(connection, [entity(held), entity(asked)])
+    later = NOW + timedelta(hours=1)
+    assert await STORE.due(connection, NOW, NOW, 10) == []
+    assert await STORE.due(connection, later, None, 10) == ["sub_asked"]
+    assert await STORE.due(connection, later, NOW, 10) == ["sub_asked"]
+    assert await STORE.due(connection, later, later, 10) == ["sub_held", "sub_asked"]
+    assert await STORE.due(connection, later, later, 1) == ["sub_held"]
+    assert await STORE.next_wake(connection) == NOW + POLICY.hold_status
+
+
+async def test_nobody_wakes_where_nobody_is(connection: Connection) -> None:
+    assert await STORE.next_wake(connection) is None
+    await STORE.store(connection, [])
+    assert await STORE.due(connection, NOW, NOW, 10) == []
+
+
+async def test_what_mails_said_is_forgotten_in_small_bites(connection: Connection) -> None:
+    await STORE.store(connection, [entity(written(f"sub_{number}")) for number in range(5)])
+    await connection.execute(QUERIES["forget_texts"], NOW + timedelta(days=35), 3)
+    assert await connection.fetchval("select count(*) from mails where rendered is not null") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'sent'",  # still wakes
+        "send_after = null",  # open, and never wakes
+        "address = null",
+        "context = null",
+        "class = 'urgent'",
+        "state = 'lost'",
+        "state = 'suppressed', send_after = null, closed_at = due_by, address = null, context = null, reason = 'ended', class = 'proof'",
+        "state = 'suppressed', send_after = null, closed_at = due_by, address = null, context = null",  # no reason
+        "state = 'undeliverable', send_after = null, closed_at = due_by, address = null, context = null, reason = 'bounced'",  # nobody's
+        "state = 'undeliverable', send_after = null, closed_at = due_by, address = null, context = null, reason = 'bounced', owner = 'support'",
+        "state = 'sent', send_after = null, closed_at = due_by, context = null",  # keeps the address
+    ],
+)
+async def test_a_mail_that_breaks_a_promise_can_not_be_stored(connection: Connection, change: str) -> None:
+    await STORE.store(connection, [entity(written())])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update mails set {change} where template = 'payment_failed'")
+
+
+@pytest.mark.parametrize("change", ["wake_at = null, guarded_wake_at = null"])
+async def test_a_correspondence_with_something_open_always_wakes(connection: Connection, change: str) -> None:
+    await STORE.store(connection, [entity(written())])
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update correspondences set {change}")
+
+
+async def test_the_same_mail_can_not_exist_twice(connection: Connection) -> None:
+    await STORE.store(connection, [entity(written())])
+    columns = (
+        await connection.fetchval("select string_agg(column_name, ',') from information_schema.columns where table_name = 'mails'")
+    ).split(",")
+    others = ",".join(column for column in columns if column not in {"mail_id", "message_id"})
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            f"insert into mails(mail_id, message_id, {others}) select gen_random_uuid(), 'another', {others} from mails where state = 'queued'"
+        )
+
+
+async def test_a_quiet_correspondence_may_sleep(connection: Connection) -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.CancellationScheduled))
+    desk.answer(desk.calls[0])
+    await STORE.store(connection, [entity(desk)])
+    sleeping: datetime | None = await STORE.next_wake(connection)
+    assert sleeping is None
