@@ -9,7 +9,6 @@ from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
 from offramp_schemas.refund_events import Basis, RefundApproved, RefundReceived, RefundRejected
 from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
-
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
 from services.lifecycle.states import Subscription
@@ -110,12 +109,20 @@ def paid_plan(rules: Lifecycle = LIFECYCLE, **changes: Any) -> Story:
     return Story(started(**changes), rules)
 
 
+def started_free(**changes: Any) -> SubscriptionStarted:
+    return started(**{"price_minor": 0, "current_period_start": None, "current_period_end": None, "plan": "free"} | changes)
+
+
+def started_trial(days: int = 14, **changes: Any) -> SubscriptionStarted:
+    return started(trial_ends_at=NOW + timedelta(days=days), current_period_start=None, current_period_end=None, **changes)
+
+
 def free_plan(**changes: Any) -> Story:
-    return Story(started(**{"price_minor": 0, "current_period_start": None, "current_period_end": None, "plan": "free"} | changes))
+    return Story(started_free(**changes))
 
 
 def trial(days: int = 14, **changes: Any) -> Story:
-    return Story(started(trial_ends_at=NOW + timedelta(days=days), current_period_start=None, current_period_end=None, **changes))
+    return Story(started_trial(days, **changes))
 
 
 def renewed(start: datetime = PERIOD_END, end: datetime = PERIOD_END + 30 * DAY, payment_id: str | None = None) -> SubscriptionRenewed:

@@ -4,9 +4,22 @@ from collections.abc import Callable
 
 from services.lifecycle.states import Subscription
 from tests.lifecycle.given import (
-    DAY, HOUR, PERIOD_END, Story, cancellation, data_deleted, failure, free_plan, new_card, paid_plan, payment, refund_received, trial, unused,
+    DAY,
+    HOUR,
+    PERIOD_END,
+    Story,
+    cancellation,
+    data_deleted,
+    failure,
+    free_plan,
+    new_card,
+    paid_plan,
+    payment,
+    refund_received,
+    trial,
+    unused,
     withdrawal,
-)  # fmt: skip
+)
 
 
 def after(story: Story, *happened: object) -> Story:

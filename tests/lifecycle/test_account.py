@@ -3,12 +3,25 @@
 from offramp_schemas import Contact, examples
 from offramp_schemas.lifecycle_events import RenewalMissing
 from offramp_schemas.refund_events import RefundClosed
-
 from services.lifecycle.states import Active, Ended, NonRenewing, Trialing
 from services.runtime.decision import Ignored, NotSeenYet, When
 from tests.lifecycle.given import (
-    DAY, HOUR, LIFECYCLE, NOW, PERIOD_END, cancellation, changed, data_deleted, failure, free_plan, paid_plan, payment, renewed, started, trial,
-)  # fmt: skip
+    DAY,
+    HOUR,
+    LIFECYCLE,
+    NOW,
+    PERIOD_END,
+    cancellation,
+    changed,
+    data_deleted,
+    failure,
+    free_plan,
+    paid_plan,
+    payment,
+    renewed,
+    started,
+    trial,
+)
 
 
 def test_what_speaks_of_an_unknown_subscription_waits_for_it() -> None:
@@ -123,4 +136,3 @@ def test_a_renewal_heard_late_moves_the_end_that_was_told() -> None:
 def test_of_what_refunds_states_only_the_answers_are_heard() -> None:
     assert LIFECYCLE.route(failure(), "sub_1") == ("sub_1",)
     assert LIFECYCLE.route(examples.load(RefundClosed), "sub_1") == ()
-

@@ -8,7 +8,6 @@ from offramp_schemas.lifecycle_events import (
     PaymentRetryDue,
     SubscriptionEnded,
 )
-
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
 from services.lifecycle.states import Active, Ended, PastDue

@@ -7,7 +7,6 @@ from offramp_schemas.lifecycle_events import (
     SubscriptionEnded,
     SubscriptionEndingSoon,
 )
-
 from services.lifecycle.states import Ended
 from services.runtime.decision import Ignored
 from tests.lifecycle.given import DAY, HOUR, LIFECYCLE, NOW, PERIOD_END, Story, cancellation, data_deleted, paid_plan, trial

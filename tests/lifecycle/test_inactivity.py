@@ -1,12 +1,24 @@
 """InactivityDetected: free and trial accounts are deactivated with warning, paying customers told the truth."""
 
 from offramp_schemas.lifecycle_events import InactivityCleared, InactivityWarned, SubscriptionDeactivated
-
 from services.lifecycle.states import Active, Ended
 from services.runtime.decision import Decision, Ignored
 from tests.lifecycle.given import (
-    DAY, LIFECYCLE, NOW, Story, cancellation, changed, failure, free_plan, paid_plan, payment, trial, unused, used, withdrawal,
-)  # fmt: skip
+    DAY,
+    LIFECYCLE,
+    NOW,
+    Story,
+    cancellation,
+    changed,
+    failure,
+    free_plan,
+    paid_plan,
+    payment,
+    trial,
+    unused,
+    used,
+    withdrawal,
+)
 
 
 def kinds(story: Story) -> list[str]:

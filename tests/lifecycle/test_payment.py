@@ -3,15 +3,27 @@
 from datetime import datetime
 
 import pytest
+
 from offramp_schemas.lifecycle_events import ChargedAfterCancellation, PaymentAfterEnd, SubscriptionActivated
 from offramp_schemas.refund_request import RefundRequested
-
 from services.lifecycle import refunding
 from services.lifecycle.states import Active, Ended, NonRenewing
 from services.runtime.decision import Decision, Ignored
 from tests.lifecycle.given import (
-    DAY, HOUR, NOW, PERIOD_END, PERIOD_START, Story, cancellation, failure, paid_plan, payment, refund_received, renewed, trial,
-)  # fmt: skip
+    DAY,
+    HOUR,
+    NOW,
+    PERIOD_END,
+    PERIOD_START,
+    Story,
+    cancellation,
+    failure,
+    paid_plan,
+    payment,
+    refund_received,
+    renewed,
+    trial,
+)
 
 NEXT_END = PERIOD_END + 30 * DAY
 

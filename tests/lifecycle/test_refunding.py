@@ -2,16 +2,27 @@
 
 from offramp_schemas.lifecycle_events import RefundUnacknowledged, SubscriptionEnded
 from offramp_schemas.refund_request import RefundRequested
-
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
 from services.lifecycle.states import Ended
 from services.runtime.decision import Ignored, NotSeenYet
 from services.runtime.policies import single
 from tests.lifecycle.given import (
-    DAY, LIFECYCLE, NOW, PERIOD_END, Story, cancellation, data_deleted, failure, free_plan, paid_plan, payment, refund_approved,
-    refund_received, refund_rejected,
-)  # fmt: skip
+    DAY,
+    LIFECYCLE,
+    NOW,
+    PERIOD_END,
+    Story,
+    cancellation,
+    data_deleted,
+    failure,
+    free_plan,
+    paid_plan,
+    payment,
+    refund_approved,
+    refund_received,
+    refund_rejected,
+)
 
 
 def left_with_refund() -> Story:

@@ -6,10 +6,8 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-
 from services.lifecycle.states import Subscription
 from services.lifecycle.store import Subscriptions
-from services.runtime import migrations
 from services.runtime.stored import Connection, Entity
 from tests.lifecycle.given import DAY, HOUR, LIFECYCLE, NOW, cancellation
 from tests.lifecycle.states import STORIES, every_state
@@ -19,9 +17,7 @@ TABLE = Subscriptions()
 
 @pytest.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(database)
-    await migrations.migrate(connection, "lifecycle")
-    await connection.execute("set search_path = lifecycle")
+    connection = await asyncpg.connect(database, server_settings={"search_path": "lifecycle"})
     yield connection
     await connection.close()
 

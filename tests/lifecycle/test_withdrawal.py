@@ -1,12 +1,21 @@
 """CancellationWithdrawn: the customer stays after all."""
 
 from offramp_schemas.lifecycle_events import CancellationRejected, CancellationUndone, PaymentRetryDue
-
 from services.lifecycle.states import Active, PastDue, Trialing
 from services.runtime.decision import Ignored
 from tests.lifecycle.given import (
-    DAY, LIFECYCLE, NOW, PERIOD_END, STRANGER, cancellation, failure, new_card, paid_plan, trial, withdrawal,
-)  # fmt: skip
+    DAY,
+    LIFECYCLE,
+    NOW,
+    PERIOD_END,
+    STRANGER,
+    cancellation,
+    failure,
+    new_card,
+    paid_plan,
+    trial,
+    withdrawal,
+)
 
 
 def test_everything_is_as_it_was_before() -> None:
