@@ -16,6 +16,7 @@ from services.runtime.settings import Settings
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 SERVICES = ("lifecycle", "refunds", "notifier")
 Row = dict[str, Any]
+_MOMENTS = ("_at", "_since", "_period_end")
 
 
 class Database:
@@ -84,7 +85,7 @@ def _plain(row: "asyncpg.Record") -> Row:
     if tuple(row.keys()) != ("row",):
         return dict(row)
     whole: Row = json.loads(row["row"])
-    return {name: _moment(value) if name.endswith(("_at", "_until", "_since")) else value for name, value in whole.items()}
+    return {name: _moment(value) if name.endswith(_MOMENTS) else value for name, value in whole.items()}
 
 
 def _moment(value: Any) -> Any:

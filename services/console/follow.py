@@ -37,7 +37,7 @@ class Follow:
     async def until_settled(self, timeout: float) -> bool:
         """Whether everything came to rest within `timeout` seconds."""
         self._events[self.envelope.id] = (type(self.envelope.data).kebab(), self.place.topic)
-        quiet_rounds = 0
+        quiet_rounds, busy = 0, ""
         while self._elapsed() < timeout:
             moved = self._hear(await self.reader.read(_GLANCE))
             moved |= await self._dispositions()
@@ -46,9 +46,7 @@ class Follow:
             if quiet_rounds == 2:
                 screen.out.print(screen.quiet(f"settled after {self._elapsed():.1f} s"))
                 return True
-        screen.out.print(
-            screen.quiet(f"still under way after {timeout:.0f} s: `offramp show {self.envelope.subject}` tells how it goes on")
-        )
+        screen.out.print(f"still under way after {timeout:.0f} s: {busy or 'it has just moved'}", style="yellow")
         return False
 
     def _hear(self, records: Iterable[Seen]) -> bool:
@@ -156,20 +154,21 @@ class Follow:
                 self._transition(service, row, row["event"])
         return bool(fresh)
 
-    async def _under_way(self) -> bool:
-        """Whether anything is still to be read, told, asked or sent."""
-        for id_, (_, topic) in self._events.items():
-            if any((service, id_) not in self._told for service in _CONSUMERS.get(topic, ())):
-                return True
+    async def _under_way(self) -> str:
+        """What is still to be read, told, asked or sent; empty: nothing."""
+        for id_, (event, topic) in self._events.items():
+            for service in _CONSUMERS.get(topic, ()):
+                if (service, id_) not in self._told:
+                    return f"{service} has not read {event}"
         for service in SERVICES:
             row = await self.database.row(service, "under_way", self.envelope.subject)
             if row and row["things"]:
-                return True
+                return f"{service} has follow-ups or calls under way"
             for transition in await self.database.rows(service, "transitions_of", list(self._events)):
-                if len([fact for fact in transition["facts"].split(",") if fact]) > self._caused.get(transition["event_id"], 0):
-                    return True
+                if len(transition["facts"].split(",")) > self._caused.get(transition["event_id"], 0) and transition["facts"]:
+                    return f"{service} told {transition['facts']}, which is not on Kafka yet"
         due = await self.database.row("notifier", "queued_mails", self.envelope.subject, await self.database.now())
-        return bool(due and due["count"])
+        return "notifier has mails to send" if due and due["count"] else ""
 
     def _say(self, who: str, verb: str, what: str, detail: str = "") -> None:
         screen.out.print(screen.line(f"+{self._elapsed():.2f} s", who, verb, what, detail))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from offramp_schemas import BadRecord, Envelope, decode, encode
@@ -55,8 +56,8 @@ async def send(settings: Settings, topic: str, envelope: Envelope) -> Place:
     key, value, headers = encode(envelope)
     with _explained(settings):
         producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, request_timeout_ms=10_000)
-        await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
         try:
+            await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
             await _expect(topic, await producer.client.fetch_all_metadata())
             written = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key, headers=headers), _ANSWERS_WITHIN)
         finally:
@@ -74,14 +75,16 @@ class Reader:
     @asynccontextmanager
     async def open(cls, settings: Settings, topics: Iterable[str], *, from_beginning: bool = False) -> AsyncIterator["Reader"]:
         """A reader of what comes from now on, or of everything that is kept. Raises Trouble."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest", check_crcs=False
-        )
         with _explained(settings):
-            await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
+            partitions = await asyncio.wait_for(_partitions(settings, list(topics)), _ANSWERS_WITHIN)
+        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             with _explained(settings):
-                await asyncio.wait_for(_place(consumer, list(topics), from_beginning), _ANSWERS_WITHIN)
+                await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
+                consumer.assign(partitions)
+                offsets = consumer.beginning_offsets(partitions) if from_beginning else consumer.end_offsets(partitions)
+                for partition, offset in (await asyncio.wait_for(offsets, _ANSWERS_WITHIN)).items():
+                    consumer.seek(partition, offset)
             yield cls(consumer)
         finally:
             await consumer.stop()
@@ -93,15 +96,17 @@ class Reader:
         return [_seen(record) for record in sorted(records, key=lambda record: (record.timestamp, record.topic, record.offset))]
 
 
-async def _place(consumer: AIOKafkaConsumer, topics: list[str], from_beginning: bool) -> None:
-    existing = await consumer.topics()
-    if missing := [topic for topic in topics if topic not in existing]:
-        raise Trouble(_missing(missing[0], existing))
-    partitions = [TopicPartition(topic, number) for topic in topics for number in sorted(consumer.partitions_for_topic(topic) or ())]
-    consumer.assign(partitions)
-    offsets = await (consumer.beginning_offsets(partitions) if from_beginning else consumer.end_offsets(partitions))
-    for partition, offset in offsets.items():
-        consumer.seek(partition, offset)
+async def _partitions(settings: Settings, topics: list[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        existing = await admin.list_topics()
+        if missing := [topic for topic in topics if topic not in existing]:
+            raise Trouble(_missing(missing[0], existing))
+        described = await admin.describe_topics(topics)
+        return [TopicPartition(each["topic"], found["partition"]) for each in described for found in each["partitions"]]
+    finally:
+        await admin.close()
 
 
 async def _expect(topic: str, metadata: Any) -> None:

@@ -58,11 +58,11 @@ async def dead_letters(database: Database, everything: bool, as_json: bool) -> N
         screen.out.print("There are no dead letters." if everything else "No dead letter is open.")
         return None
     now = await database.now()
-    table = screen.table("place", "service", "subscription", "reason", "message", "owner", "act by")
+    table = screen.table("place", "service", "subscription", "reason", "act by", "message")
     for service, row in rows:
-        act = row["resolution"] or f"{words.moment(row['next_action_at'])}  {words.away(row['next_action_at'], now)}"
+        act = row["resolution"] or f"{row['owner']}, {words.away(row['next_action_at'], now)}"
         key = (row["key"] or b"").decode(errors="replace")
-        table.add_row(str(_place(row)), service, key, row["reason"], row["message"], row["owner"], act)
+        table.add_row(str(_place(row)), service, key, row["reason"], act, row["message"])
     screen.out.print(table)
     screen.out.print(screen.quiet("offramp dead-letters show|redrive|discard '<place>'"))
     return None

@@ -54,7 +54,9 @@ class Sending:
     subscription: Annotated[str, Parameter(help="the subscription it is about: subject and key of the record", group=_SENDING)]
     data: Annotated[str | None, Parameter(help="the event's data as JSON; options go over it", group=_SENDING)] = None
     file: Annotated[Path | None, Parameter(help="the data from a file, or - for standard input", group=_SENDING)] = None
-    example: Annotated[bool, Parameter(help="start from the event's golden example", group=_SENDING, negative="", show_default=False)] = False
+    example: Annotated[bool, Parameter(help="start from the event's golden example", group=_SENDING, negative="", show_default=False)] = (
+        False
+    )
     time: Annotated[str | None, Parameter(help="when it happened \\[default: now, in business time]", group=_SENDING)] = None
     id: Annotated[str | None, Parameter(help="the same id twice is one event \\[default: a new one]", group=_SENDING)] = None
     source: Annotated[str, Parameter(help="who publishes it", group=_SENDING)] = SOURCE

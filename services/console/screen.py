@@ -40,7 +40,7 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """A table without walls; `right` names the columns with numbers."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style=_QUIET, show_edge=False)
     for name in columns:
-        made.add_column(name, justify="right" if name in set(right) else "left", no_wrap=True)
+        made.add_column(name, justify="right" if name in set(right) else "left", no_wrap=name != "message", overflow="fold")
     return made
 
 

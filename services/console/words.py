@@ -47,6 +47,8 @@ def away(at: datetime | None, now: datetime) -> str:
     """`in 3d 4h`, `2h ago`."""
     if at is None:
         return "-"
+    if at == now:
+        return "now"
     return f"{span(now - at)} ago" if at < now else f"in {span(at - now)}"
 
 
