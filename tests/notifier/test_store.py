@@ -128,6 +128,9 @@ async def test_what_mails_said_is_forgotten_in_small_bites(connection: Connectio
     assert await connection.fetchval("select count(*) from mails where rendered is not null") == 2
 
 
+OVER = "send_after = null, closed_at = due_by, address = null, context = null"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -137,10 +140,10 @@ async def test_what_mails_said_is_forgotten_in_small_bites(connection: Connectio
         "context = null",
         "class = 'urgent'",
         "state = 'lost'",
-        "state = 'suppressed', send_after = null, closed_at = due_by, address = null, context = null, reason = 'ended', class = 'proof'",
-        "state = 'suppressed', send_after = null, closed_at = due_by, address = null, context = null",  # no reason
-        "state = 'undeliverable', send_after = null, closed_at = due_by, address = null, context = null, reason = 'bounced'",  # nobody's
-        "state = 'undeliverable', send_after = null, closed_at = due_by, address = null, context = null, reason = 'bounced', owner = 'support'",
+        f"{OVER}, state = 'suppressed', reason = 'ended', class = 'proof'",
+        f"{OVER}, state = 'suppressed'",  # without a reason
+        f"{OVER}, state = 'undeliverable', reason = 'bounced'",  # nobody's case
+        f"{OVER}, state = 'undeliverable', reason = 'bounced', owner = 'support'",  # without a date
         "state = 'sent', send_after = null, closed_at = due_by, context = null",  # keeps the address
     ],
 )
@@ -150,23 +153,18 @@ async def test_a_mail_that_breaks_a_promise_can_not_be_stored(connection: Connec
         await connection.execute(f"update mails set {change} where template = 'payment_failed'")
 
 
-@pytest.mark.parametrize("change", ["wake_at = null, guarded_wake_at = null"])
-async def test_a_correspondence_with_something_open_always_wakes(connection: Connection, change: str) -> None:
+async def test_a_correspondence_with_something_open_always_wakes(connection: Connection) -> None:
     await STORE.store(connection, [entity(written())])
     with pytest.raises(asyncpg.CheckViolationError):
-        await connection.execute(f"update correspondences set {change}")
+        await connection.execute("update correspondences set wake_at = null, guarded_wake_at = null")
 
 
 async def test_the_same_mail_can_not_exist_twice(connection: Connection) -> None:
     await STORE.store(connection, [entity(written())])
-    columns = (
-        await connection.fetchval("select string_agg(column_name, ',') from information_schema.columns where table_name = 'mails'")
-    ).split(",")
-    others = ",".join(column for column in columns if column not in {"mail_id", "message_id"})
+    await connection.execute("create temp table again as select * from mails where state = 'queued'")
+    await connection.execute("update again set mail_id = gen_random_uuid(), message_id = message_id || '2'")
     with pytest.raises(asyncpg.UniqueViolationError):
-        await connection.execute(
-            f"insert into mails(mail_id, message_id, {others}) select gen_random_uuid(), 'another', {others} from mails where state = 'queued'"
-        )
+        await connection.execute("insert into mails select * from again")
 
 
 async def test_a_quiet_correspondence_may_sleep(connection: Connection) -> None:
