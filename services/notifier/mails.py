@@ -104,6 +104,10 @@ def _inactive(event: lifecycle.InactivityWarned) -> Choice:
     return Tell(templates.get(event.kind, "inactivity_warning"), "inactivity")
 
 
+def _unless_repeated(template: str) -> Callable[[refund.RefundReceived | refund.RefundRejected], Choice]:
+    return lambda event: Skip("lifecycle asked again for what the customer knows already") if event.repeat else Tell(template)
+
+
 MAILS: Mapping[type[FollowUp], Rule] = {
     # lifecycle
     lifecycle.CancellationScheduled: Tell("cancellation_scheduled"),
@@ -131,10 +135,10 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     lifecycle.PaymentAfterEnd: Tell("payment_after_end"),
     lifecycle.RefundUnacknowledged: Skip("for ops: the customer has no use for our plumbing"),
     # refunds
-    refund.RefundReceived: Tell("refund_received"),
+    refund.RefundReceived: _unless_repeated("refund_received"),
     refund.RefundReviewNeeded: Skip("for ops; RefundReceived tells the customer that a person decides, and by when"),
     refund.RefundApproved: Tell("refund_approved"),
-    refund.RefundRejected: Tell("refund_rejected"),
+    refund.RefundRejected: _unless_repeated("refund_rejected"),
     refund.RefundIssued: Tell("refund_issued"),
     refund.RefundArrived: Skip("the bank shows it; RefundIssued named amount, date and reference"),
     refund.RefundActionNeeded: Tell("refund_action_needed"),
