@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import aiokafka.errors
 import asyncpg
 import faust
+from faust.app import BootStrategy
 from mode import Service as ModeService
 
 from services.runtime import migrations, policies, postgres, settings, telemetry, topics
@@ -23,7 +24,7 @@ Build = Callable[[Settings, Connection], Any]
 PORTS = {"lifecycle": 8101, "refunds": 8102, "notifier": 8103}
 
 
-class _NoKafka(faust.app.BootStrategy):
+class _NoKafka(BootStrategy):
     """Faust's own producer would exit when Kafka is away; ours waits."""
 
     enable_kafka = False

@@ -1,0 +1,22 @@
+"""notifier, put together: its rules over its tables, and the mail server behind its calls."""
+
+from services.notifier.decide import Notifier
+from services.notifier.policy import NotifierPolicy
+from services.notifier.render import Renderer
+from services.notifier.smtp import MailServer, Postman
+from services.notifier.states import Letters
+from services.notifier.store import Correspondences
+from services.runtime import policy_versions
+from services.runtime.service import Service
+from services.runtime.settings import Settings
+from services.runtime.stored import Connection
+
+
+async def build(settings: Settings, connection: Connection) -> Service[Letters]:
+    """The service, with every policy version it has ever used. Raises PolicyError."""
+    policies = await policy_versions.remember(connection, settings.policy_file, "notifier", NotifierPolicy)
+    host, _, port = settings.smtp.rpartition(":")
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    server = MailServer(host, int(port), settings.smtp_user, password, settings.smtp_tls, settings.smtp_connections)
+    postman = Postman(server, policies.current, Renderer(policies.current))
+    return Service("notifier", Notifier(policies), Correspondences(), {"mail": postman}, (server,))
