@@ -110,9 +110,11 @@ class Desk:
     def wait(self, time: timedelta, trouble: str | None = None) -> list[Any]:
         """Time passes, and whatever falls due is done. With `trouble`, the provider answers nothing but that."""
         told: list[Any] = []
-        until = self.now + time
+        until, fired = self.now + time, 0
         while (timer := self.next_timer()) and timer.due_at <= until:
             told += self.fire()
+            fired += 1
+            assert fired < 5000, f"{timer} comes again and again"
             if trouble and self.refund.attempt and self.refund.attempt.waiting_for:
                 told += self.no_answer(trouble)
         self.now = until

@@ -93,7 +93,7 @@ def test_the_customer_is_asked_to_act_once_until_the_expiry() -> None:
 
 
 def test_an_action_that_never_came_is_for_ops_and_the_provider_is_still_asked() -> None:
-    desk = after(status="requires_action")
+    desk, told = after(status="requires_action"), []
     while desk.refund.state == "requires_action":
         told = desk.fire()
         if desk.refund.attempts[0].waiting_for:
