@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -61,7 +62,7 @@ class _Host:
         self.engine: Engine | None = None
         self.app = faust.App(
             f"offramp-{service.name}", broker=f"kafka://{wanted.kafka}", web_bind=wanted.bind, web_port=wanted.port or PORTS[service.name],
-            web_enabled=True, datadir="/tmp", topic_allow_declare=False, topic_disable_leader=True,
+            web_enabled=True, datadir=tempfile.gettempdir(), topic_allow_declare=False, topic_disable_leader=True,
         )  # fmt: skip
         self.app.producer_only = True
         self.app.boot_strategy = _NoKafka(self.app)

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from offramp_schemas import BadRecord, Reason
 
+from offramp_schemas import BadRecord, Reason
 from services.runtime import dead_letters, queues, records, sql
 from services.runtime.clock import BusinessClock
 from services.runtime.decision import CallAnswered, Decider
@@ -129,10 +129,7 @@ class Shell(Generic[State]):
         if not events:
             return []
         first: dict[tuple[str, str], Heard] = {}
-        later: list[Heard] = []
-        for heard in events:
-            if first.setdefault((heard.envelope.source, heard.envelope.id), heard) is not heard:
-                later.append(heard)
+        later = [heard for heard in events if first.setdefault((heard.envelope.source, heard.envelope.id), heard) is not heard]
         rows = [
             (h.envelope.source, h.envelope.id, h.sha256, h.record.topic, h.record.partition, h.record.offset,
              "applied" if self._routes(h) else "ignored")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from offramp_schemas import MEANING
 from offramp_schemas.topics import DEAD_LETTERS
-
 from services.runtime import sql
 from services.runtime.fold import FOLLOW_UPS, Emitted, column, shard_of
 from services.runtime.records import DeadLetter, masked, pack_headers, unpack_headers

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from offramp_schemas import TOPIC_OF, TYPE_OF, Envelope, Event, FollowUp, Reason, encode
 
+from offramp_schemas import TOPIC_OF, TYPE_OF, Envelope, Event, FollowUp, Reason, encode
 from services.runtime.decision import Call, CallAnswered, Decider, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, TimerDue, When
 from services.runtime.records import DeadLetter, Record, pack_headers
 from services.runtime.stored import Entity
@@ -126,7 +126,7 @@ class Fold(Generic[State]):
         """A rule that fails on a timer or an answer: the entity sleeps for a day and somebody is told."""
         try:
             return self._decide(entity_id, event, when)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a rule does wrong, one entity sleeps and the process goes on
             self._quarantine(entity_id, name, f"{type(error).__name__} in a rule")
             return None
 

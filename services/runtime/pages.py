@@ -48,7 +48,7 @@ class Pages:
         try:
             async with engine.shell.pool.acquire(timeout=2) as connection:
                 await connection.fetchval("select 1", timeout=2)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the process is not ready
             return web.json_response({"ready": False, "why": f"Postgres: {type(error).__name__}"}, status=503)
         return web.json_response({"ready": True})
 

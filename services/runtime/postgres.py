@@ -10,8 +10,20 @@ from services.runtime.stored import Pool
 OUTAGES = ("08", "40", "53", "55", "57")  # SQLSTATE classes: connection, rollback, resources, lock not available, shutdown or timeout
 
 
+DATA = ("22", "23")  # a value or a constraint
+
+
+def is_data_error(error: BaseException) -> bool:
+    """Whether it is a record's fault: Postgres, or its driver, refuses a value."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(DATA)
+    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether trying again may help: the network, the server, a lock or a timeout. Everything else is the data's fault, or ours."""
+    if is_data_error(error):
+        return False
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(OUTAGES)
     return isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError))
@@ -20,7 +32,7 @@ def is_outage(error: BaseException) -> bool:
 async def pool(settings: Settings, service: str) -> Pool:
     """Connections with the service's schema in front. One that idles in a transaction is ended before a consumer's session would be:
     a stopped process must not block its successor on the rows it holds."""
-    made = await asyncpg.create_pool(
+    return await asyncpg.create_pool(
         settings.postgres.get_secret_value(),
         password=settings.postgres_password.get_secret_value() if settings.postgres_password else None,
         min_size=1,
@@ -36,8 +48,6 @@ async def pool(settings: Settings, service: str) -> Pool:
             "jit": "off",
         },
     )
-    assert made is not None  # create_pool is typed as optional for its own awaitable's sake
-    return made
 
 
 def explain(error: BaseException) -> str:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from offramp_schemas import Reason, decode
-
 from services.runtime.decision import Decision, NotSeenYet, Refused
 from services.runtime.fold import Fold
 from services.runtime.records import DeadLetter, Heard, Parked, Record, unpack_headers
@@ -94,7 +93,7 @@ class Queues(Generic[State]):
     def _answer(self, heard: Heard, parked: Parked | None = None) -> str:
         try:
             outcome = self.fold.hear(heard.envelope, heard.received_at)
-        except Exception as error:  # a rule's bug kills one event, never the partition
+        except Exception as error:  # noqa: BLE001 -- a rule's bug kills one event, never the partition
             self._bury(heard, Reason.RULE_FAILED, f"{type(error).__name__} in the rule for {type(heard.envelope.data).kebab()}")
             return "dead"
         match outcome:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+
 from offramp_schemas import BadRecord, Envelope, Reason, decode, mask_cards
 
 Headers = Sequence[tuple[str, bytes]]

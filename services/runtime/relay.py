@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from offramp_schemas.topics import MAX_MESSAGE_BYTES
 
+from offramp_schemas.topics import MAX_MESSAGE_BYTES
 from services.runtime import sql, telemetry
 from services.runtime.records import unpack_headers
 from services.runtime.stored import Pool

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from offramp_schemas import Topic, inputs_of
-
 from services.runtime.calls import Caller
 from services.runtime.decision import Decider
 from services.runtime.stored import Store

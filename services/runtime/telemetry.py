@@ -36,7 +36,7 @@ OVERDUE = Gauge("offramp_wake_overdue_seconds", "How late the oldest due timer i
 
 FIELDS = frozenset({
     "event", "level", "timestamp", "logger", "service", "topic", "partition", "offset", "group", "subscription_id", "entity_id", "event_id",
-    "event_type", "trace", "reason", "disposition", "records", "seconds", "kind", "call", "error", "exception", "loop", "what", "port", "url",
+    "event_type", "trace", "reason", "disposition", "records", "seconds", "kind", "call", "error", "exception", "loop", "what", "port",
     "attempt", "lag", "version", "applied", "duplicate", "conflict", "ignored", "parked", "dead", "setting",
 })  # fmt: skip
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
+
 from offramp_schemas import TOPICS, Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
 

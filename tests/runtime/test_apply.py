@@ -2,10 +2,10 @@
 
 import asyncpg
 import pytest
+
 from offramp_schemas import Reason
 from offramp_schemas.account import DataDeleted
 from offramp_schemas.payment import PaymentMethodUpdated, PaymentSucceeded
-
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
 from services.runtime.records import unpack_headers

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+
 from offramp_schemas import Contact, Envelope, Event, FollowUp, encode
 from offramp_schemas.account import DataDeleted, SubscriptionStarted
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.lifecycle_events import PaymentPastDue, RenewalMissing
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
-
 from services.runtime.decision import Call, CallAnswered, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, Timer, TimerDue, When
 from services.runtime.records import Record
 from services.runtime.stored import Connection, Entity

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+
 from offramp_schemas import BadRecord, Reason, examples
 from offramp_schemas.account import SubscriptionStarted
 from offramp_schemas.activity import InactivityDetected
@@ -11,7 +12,6 @@ from offramp_schemas.envelope import MAX_EVENT_BYTES
 from offramp_schemas.payment import PaymentFailed
 from offramp_schemas.refund_request import RefundRequested
 from offramp_schemas.request import CancellationRequested
-
 from tests.schemas.records import Record, binary, structured
 
 PAYMENT = json.loads(examples.path(PaymentFailed).read_text())

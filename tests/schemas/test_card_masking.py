@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from offramp_schemas import mask_cards
 from offramp_schemas.base import CARD_MASK
 from offramp_schemas.request import CancellationRequested
-
 from tests.schemas.records import binary
 
 

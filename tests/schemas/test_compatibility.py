@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field, create_model
+
 from offramp_schemas import EVENT_BY_KEBAB, generate
 from offramp_schemas.base import Currency, Id, Minor, Name, Part
 from offramp_schemas.compatibility import breaking_changes
 from offramp_schemas.payment import PaymentFailed
-from pydantic import Field, create_model
 
 RELEASED_EXAMPLES = sorted(generate.RELEASED.glob("*/examples/*.json"))
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from offramp_schemas import TOPIC_OF, Envelope, Event, encode, examples
 from offramp_schemas.overview import sample
 from offramp_schemas.payment import PaymentFailed
-
 from tests.schemas.records import Record, binary, structured
 
 EVENTS = pytest.mark.parametrize("event", TOPIC_OF, ids=lambda event: event.kebab())

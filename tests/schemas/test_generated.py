@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+
 from offramp_schemas import EVENT_OF, MEANING, TOPIC_OF, TOPICS, Event, Reason, examples, generate
 from offramp_schemas.asyncapi import document
 from offramp_schemas.overview import summary
