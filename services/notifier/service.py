@@ -5,7 +5,7 @@ from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Renderer
 from services.notifier.smtp import MailServer, Postman
 from services.notifier.states import Letters
-from services.notifier.store import Correspondences
+from services.notifier.store import QUERIES, Correspondences
 from services.runtime import policy_versions
 from services.runtime.service import Service
 from services.runtime.settings import Settings
@@ -19,4 +19,4 @@ async def build(settings: Settings, connection: Connection) -> Service[Letters]:
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
     server = MailServer(host, int(port), settings.smtp_user, password, settings.smtp_tls, settings.smtp_connections)
     postman = Postman(server, policies.current, Renderer(policies.current))
-    return Service("notifier", Notifier(policies), Correspondences(), {"mail": postman}, (server,))
+    return Service("notifier", Notifier(policies), Correspondences(), {"mail": postman}, (QUERIES["forget_texts"],), (server,))

@@ -16,4 +16,4 @@ async def build(settings: Settings, connection: Connection) -> Service[Account]:
     """The service, with every policy version it has ever used. Raises PolicyError."""
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
     provider = SandboxProvider(settings.provider_url)
-    return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), (provider,))
+    return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), resources=(provider,))

@@ -102,10 +102,9 @@ class Shell(Generic[State]):
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
             rows = await connection.fetch(QUERIES["finish_calls"], token, list(answers), outcomes)
-            held = [row["idempotency_key"] for row in rows]
-            queue = await self._load(connection, [answers[key][0] for key in held], now)
-            for key in held:
-                queue.fold.answer(*answers[key])
+            queue = await self._load(connection, [answers[key][0] for key, _, _ in rows], now)
+            for key, correlationid, traceparent in rows:
+                queue.fold.answer(*answers[key], correlationid, traceparent)
             await self._write(connection, queue, f"offramp.{self.service}.calls")
 
     async def seen_through(self, connection: Connection) -> datetime | None:
@@ -183,7 +182,13 @@ class Shell(Generic[State]):
             await connection.execute(QUERIES["transitions"], *column(fold.transitions, 8), fold.now)
         await dead_letters.emit(connection, self.service, fold.emitted)
         if fold.calls:
-            asked = column(((c.key, entity_id, c.kind, msgspec.json.encode(c.request).decode()) for entity_id, c in fold.calls), 4)
+            asked = column(
+                (
+                    (call.key, entity_id, call.kind, msgspec.json.encode(call.request).decode(), cause.correlationid, cause.traceparent)
+                    for entity_id, call, cause in fold.calls
+                ),
+                6,
+            )
             await connection.execute(QUERIES["ask"], *asked, fold.now, dead_letters.channel(self.service))
         await self._write_queues(connection, queue)
         letters = queue.letters + fold.stuck

@@ -48,7 +48,7 @@ class Engine:
         partitions = sum(topic.partitions for topic in self.service.inputs)
         self.shell = Shell(self.service.name, self.service.decider, self.service.tables, clock, pool, partitions)
         self.relay = Relay(self.service.name, self.settings.kafka, pool)
-        self.waker = Waker(self.shell)
+        self.waker = Waker(self.shell, forgets=self.service.forgets)
         self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
         self.intakes = [Intake(self.shell, topic, self.settings) for topic in self.service.inputs]
         await asyncio.gather(*(intake.start() for intake in self.intakes))

@@ -58,7 +58,7 @@ class Fold(Generic[State]):
         self.changed: dict[str, Entity[State]] = {}
         self.transitions: list[tuple[str, int, str, str, str, str | None, str, str]] = []
         self.emitted: list[Emitted] = []
-        self.calls: list[tuple[str, Call]] = []
+        self.calls: list[tuple[str, Call, Cause]] = []
         self.stuck: list[DeadLetter] = []
 
     def hear(self, envelope: Envelope, received_at: datetime) -> Decision[State] | Ignored | NotSeenYet | Refused:
@@ -100,11 +100,11 @@ class Fold(Generic[State]):
             fired += 1
         return fired
 
-    def answer(self, entity_id: str, answered: CallAnswered) -> None:
-        """Lets the entity hear what became of its call."""
+    def answer(self, entity_id: str, answered: CallAnswered, correlationid: str, traceparent: str | None) -> None:
+        """Lets the entity hear what became of its call, in the name of what asked for it."""
         outcome = self._guarded(entity_id, answered, When(self.now, self.now), answered.key)
         if isinstance(outcome, Decision):
-            cause = Cause(f"//offramp/{self.service}/call", answered.key, f"call {answered.kind}", answered.key)
+            cause = Cause(f"//offramp/{self.service}/call", answered.key, f"call {answered.kind}", correlationid, traceparent)
             self._take(entity_id, outcome, cause, 0)
 
     def entities_to_store(self) -> list[Entity[State]]:
@@ -149,7 +149,7 @@ class Fold(Generic[State]):
         entity.version, entity.state = version, decision.state
         self.changed[entity_id] = entity
         self.emitted += emitted
-        self.calls += [(entity_id, call) for call in decision.calls]
+        self.calls += [(entity_id, call, cause) for call in decision.calls]
         self.transitions.append((entity_id, version, cause.source, cause.id, cause.name, from_state, to_state, facts))
 
     def _emit(self, entity_id: str, state: State, event: Event, version: int, cause: Cause, position: str) -> Emitted:

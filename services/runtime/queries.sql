@@ -64,9 +64,10 @@ select pg_notify($8, 'outbox') from emitted limit 1
 -- name: ask
 -- A key is asked once, whatever is replayed.
 with asked as (
-  insert into calls(idempotency_key, entity_id, kind, request, asked_at, next_attempt_at)
-  select k, i, n, r, $5, clock_timestamp() from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[]) u(k, i, n, r) on conflict do nothing returning 1)
-select pg_notify($6, 'calls') from asked limit 1
+  insert into calls(idempotency_key, entity_id, kind, request, correlationid, traceparent, asked_at, next_attempt_at)
+  select k, i, n, r, c, t, $7, clock_timestamp() from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::text[]) u(k, i, n, r, c, t)
+  on conflict do nothing returning 1)
+select pg_notify($8, 'calls') from asked limit 1
 
 -- name: bury
 -- A record can die once: a replay finds its row and changes nothing.
@@ -109,9 +110,9 @@ where idempotency_key = $1 and lease_token = $2 and done_at is null
 
 -- name: finish_calls
 -- Only who still holds the lease may end the call; everything later is somebody's second answer.
-update calls set done_at = clock_timestamp(), outcome = u.o, next_attempt_at = null, lease_token = null, lease_until = null
+update calls set done_at = clock_timestamp(), outcome = u.o, next_attempt_at = null, lease_token = null, lease_until = null, request = '{}'
 from unnest($2::text[], $3::text[]) u(k, o) where idempotency_key = u.k and lease_token = $1 and done_at is null
-returning idempotency_key
+returning idempotency_key, correlationid, traceparent
 
 -- name: lease_shards
 -- A fair share of the shards: what is free or mine, up to the number that leaves none for nobody.
@@ -154,15 +155,15 @@ update inbox set disposition = 'released' where source = $1 and event_id = $2 an
 
 -- name: prune_inbox
 -- The memory against repeats is 35 days; in small bites, so that nobody waits.
-delete from inbox where ctid = any(array(select ctid from inbox where seen_at < $1 limit 5000))
+delete from inbox where ctid = any(array(select ctid from inbox where seen_at < $1 limit $2))
 
 -- name: prune_calls
 -- A finished call is kept as long as the mails and topics that speak of it.
-delete from calls where ctid = any(array(select ctid from calls where done_at < $1 limit 5000))
+delete from calls where ctid = any(array(select ctid from calls where done_at < $1 limit $2))
 
 -- name: prune_dead_letters
 -- Resolved ones only.
-delete from dead_letters where ctid = any(array(select ctid from dead_letters where resolved_at < $1 limit 5000))
+delete from dead_letters where ctid = any(array(select ctid from dead_letters where resolved_at < $1 limit $2))
 
 -- name: policy_versions
 -- Every policy this service has used.

@@ -15,12 +15,16 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class Service(Generic[State]):
-    """One service, ready to be hosted. `resources` are opened before the first call and closed after the last."""
+    """One service, ready to be hosted. `resources` are opened before the first call and closed after the last.
+
+    `forgets` are statements over `($1 cutoff, $2 how many at most)` that prune what the service need not remember for more than 35 days.
+    """
 
     name: str
     decider: Decider[State]
     tables: Store[State]
     callers: Mapping[str, Caller] = field(default_factory=dict)
+    forgets: tuple[str, ...] = ()
     resources: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property

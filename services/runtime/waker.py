@@ -10,6 +10,7 @@ from services.runtime.apply import MEMORY, Shell
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 FORGET_EVERY = timedelta(minutes=5)
+BITE = 5000  # rows
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Waker:
 
     shell: Shell[Any]
     batch: int = 500
+    forgets: tuple[str, ...] = ()  # statements of the service's own, see Service
     _forgot_at: datetime | None = None
 
     async def run_once(self) -> int:
@@ -33,7 +35,7 @@ class Waker:
         if self._forgot_at and now - self._forgot_at < FORGET_EVERY:
             return 0
         self._forgot_at, forgotten = now, 0
-        for query in ("prune_inbox", "prune_calls", "prune_dead_letters"):
+        for query in (QUERIES["prune_inbox"], QUERIES["prune_calls"], QUERIES["prune_dead_letters"], *self.forgets):
             async with self.shell.pool.acquire() as connection:
-                forgotten += int((await connection.execute(QUERIES[query], now - MEMORY)).rpartition(" ")[2])
+                forgotten += int((await connection.execute(query, now - MEMORY, BITE)).rpartition(" ")[2])
         return forgotten

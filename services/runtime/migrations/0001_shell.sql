@@ -43,8 +43,9 @@ insert into outbox_leases(shard) select generate_series(0, 15);
 -- What is asked of the outside. Leased with a token; ends in an outcome within a minute of machine time.
 create table calls(
   idempotency_key text primary key,
-  entity_id text not null, kind text not null, request jsonb not null,
+  entity_id text not null, kind text not null, request jsonb not null,                                           -- emptied when it is done: it may name people
   asked_at timestamptz not null,                                     -- business time
+  correlationid text not null, traceparent text,                     -- of what asked for it: its answer's follow-ups carry them on
   attempts int not null default 0, next_attempt_at timestamptz, lease_token uuid, lease_until timestamptz, done_at timestamptz,
   outcome text,                                                      -- answered, unreachable, unknown
   check((done_at is null) = (next_attempt_at is not null)), check((done_at is null) = (outcome is null)),
