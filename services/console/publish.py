@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Group, Parameter
 from uuid_utils.compat import uuid7
 
-from offramp_schemas import TOPIC_OF, Envelope, Event, FollowUp, examples
+from offramp_schemas import TOPIC_OF, BadRecord, Envelope, Event, FollowUp, Reason, decode, encode, examples
 from offramp_schemas.overview import summary
 from services.console import defaults, fields, kafka, screen, settings, words
 from services.console.database import Database
@@ -20,6 +20,7 @@ from services.console.trouble import Trouble
 from services.runtime.settings import Settings
 
 SOURCE = "//offramp/console"
+_TOLD_BY = {Reason.MISSING_SUBJECT: "--subscription", Reason.MISSING_ID: "--id", Reason.MISSING_SOURCE: "--source"}
 _EVENT = Group("The event", sort_key=1)
 _SENDING = Group("Sending it", sort_key=2)
 _HELP = """Publish an event as another system would, and print where it went: `topic[partition]@offset`.
@@ -141,7 +142,12 @@ def _envelope(event: type[Event], data: Mapping[str, Any], sending: Sending, at:
 
 
 async def _publish(chosen: Settings, envelope: Envelope) -> kafka.Place:
-    place = await kafka.send(chosen, TOPIC_OF[type(envelope.data)].name, envelope)
+    topic = TOPIC_OF[type(envelope.data)].name
+    try:
+        decode(topic, *encode(envelope))  # as every consumer will
+    except BadRecord as bad:
+        raise Trouble(f"{_TOLD_BY.get(bad.reason, 'the event')}: {bad.message}") from None
+    place = await kafka.send(chosen, topic, envelope)
     screen.out.print(str(place), style="bold")
     screen.out.print(screen.quiet(f"{type(envelope.data).kebab()} {envelope.id}  {words.gist(envelope.data)}"))
     return place

@@ -64,9 +64,9 @@ def when(text: str) -> datetime:
     """A day or a moment in UTC or with a zone: `2026-05-01`, `2026-05-01T09:00`, `2026-05-01T09:00:00+02:00`. Raises Trouble."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Trouble(f"{text!r} is not a moment: write it like 2026-05-01 or 2026-05-01T09:00:00Z") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def gist(event: Event) -> str:

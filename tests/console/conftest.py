@@ -1,0 +1,77 @@
+"""The command line against a real broker and a real database, as a person would use it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dev.kafka import Kafka
+from services.console import settings
+from services.console.main import app
+from services.console.trouble import Trouble
+from services.lifecycle.service import build
+from services.runtime import topics
+from services.runtime.engine import Engine
+from services.runtime.prepare import prepare_database
+from services.runtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+
+
+Offramp = Callable[..., Awaitable[Said]]
+
+
+@pytest.fixture
+def offramp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Offramp:
+    """Runs a command line; what a person would be told on stderr is printed as well."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    async def run(*words: str) -> Said:
+        status: Any
+        try:
+            status = await app.run_async(list(words), exit_on_error=False, print_error=False)
+        except Trouble as trouble:
+            return Said(1, f"{capsys.readouterr().out}{trouble}")
+        return Said(status if isinstance(status, int) else 0, capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+async def stack(kafka: Kafka, database: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Topics and tables, and an environment that leads to them."""
+    await topics.create(kafka.address)
+    connection = await asyncpg.connect(database)
+    await prepare_database(connection, None, test_clock=False)
+    await connection.close()
+    monkeypatch.setenv("OFFRAMP_KAFKA", kafka.address)
+    monkeypatch.setenv("OFFRAMP_POSTGRES", database)
+    return settings.load()
+
+
+@pytest.fixture
+async def tables(stack: Settings) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to lay out rows with."""
+    connection = await asyncpg.connect(stack.postgres.get_secret_value())
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def lifecycle(stack: Settings) -> AsyncIterator[Engine]:
+    """lifecycle, running."""
+    connection = await asyncpg.connect(stack.postgres.get_secret_value(), server_settings={"search_path": "lifecycle"})
+    service = await build(stack, connection)
+    await connection.close()
+    engine = Engine(service, stack)
+    await engine.start()
+    yield engine
+    await engine.stop()

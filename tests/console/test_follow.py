@@ -1,0 +1,65 @@
+"""`--follow` against lifecycle itself: what became of the event, in words."""
+
+import uuid
+
+import pytest
+
+from services.runtime.engine import Engine
+from services.runtime.settings import Settings
+from tests.console.conftest import Offramp, Said
+
+pytestmark = pytest.mark.usefixtures("lifecycle")
+
+
+@pytest.fixture
+async def sub_anna(lifecycle: Engine, stack: Settings, offramp: Offramp) -> str:
+    """A subscription that lifecycle knows; of this test alone, since the broker remembers the others."""
+    name = f"sub_{uuid.uuid4()}"
+    period = ("--current-period-start", "2026-05-01T09:00:00Z", "--current-period-end", "2126-05-01T09:00:00Z")
+    said = await offramp("publish", "subscription-started", "--subscription", name, "--example", *period, "--follow", "--timeout", "2")
+    assert "new → active, version 1" in said.out
+    return name
+
+
+def lines(said: Said, *columns: str) -> list[str]:
+    """The lines that hold these columns."""
+    return [line for line in said.out.splitlines() if line.split()[2:5] and all(column in line for column in columns)]
+
+
+async def test_a_cancellation_is_followed_to_its_transition_and_what_was_told(sub_anna: str, offramp: Offramp) -> None:
+    said = await offramp("publish", "cancellation-requested", "--subscription", sub_anna, "--follow", "--timeout", "2")
+    assert lines(said, "lifecycle", "applied", "cancellation-requested", "active → non_renewing, version 2")
+    assert lines(said, "lifecycle", "told", "cancellation-scheduled", "reference CAN-", "ends 2126-05-01 09:00")
+    assert (said.status, "notifier has not read cancellation-scheduled" in said.out) == (1, True)  # it does not run in this test
+
+
+async def test_the_same_event_twice_is_called_a_duplicate_and_another_body_a_conflict(sub_anna: str, offramp: Offramp) -> None:
+    command = ("publish", "activity-resumed", "--subscription", sub_anna, "--id", f"evt-{sub_anna}", "--follow")
+    first = await offramp(*command, "--last-seen-at", "2026-05-02T00:00:00Z")
+    assert (first.status, "settled after" in first.out) == (0, True)
+    again = await offramp(*command, "--last-seen-at", "2026-05-02T00:00:00Z")
+    assert lines(again, "lifecycle", "duplicate", "activity-resumed")
+    assert again.status == 0
+    other = await offramp(*command, "--last-seen-at", "2026-05-01T00:00:00Z")
+    assert lines(other, "lifecycle", "conflict", "activity-resumed")
+    assert lines(other, "lifecycle", "dead letter", "conflict: the same source and id came before")
+    assert other.status == 1
+
+
+async def test_what_speaks_of_an_unknown_subscription_is_parked_and_says_what_for(offramp: Offramp) -> None:
+    said = await offramp("publish", "cancellation-requested", "--subscription", f"sub_{uuid.uuid4()}", "--user", "usr_anna", "--follow")
+    assert lines(said, "lifecycle", "parked", "cancellation-requested", "waits for subscription until")
+    assert (said.status, "settled after" in said.out) == (0, True)
+
+
+async def test_the_story_is_told_afterwards(sub_anna: str, offramp: Offramp) -> None:
+    await offramp("publish", "cancellation-requested", "--subscription", sub_anna, "--reference", "CAN-1", "--follow", "--timeout", "1")
+    story = (await offramp("show", sub_anna)).out
+    for expected in (
+        f"subscription {sub_anna}  non_renewing",
+        "aoife.byrne@example.com",
+        "told cancellation-scheduled",
+        "the subscription wakes",
+    ):
+        assert expected in story
+    assert story.index("subscription-started") < story.index("cancellation-requested") < story.index("now ─") < story.index("wakes")
