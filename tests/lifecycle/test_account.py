@@ -136,3 +136,17 @@ def test_a_renewal_heard_late_moves_the_end_that_was_told() -> None:
 def test_of_what_refunds_states_only_the_answers_are_heard() -> None:
     assert LIFECYCLE.route(failure(), "sub_1") == ("sub_1",)
     assert LIFECYCLE.route(examples.load(RefundClosed), "sub_1") == ()
+
+
+def test_billing_has_a_day_to_be_heard_of_after_the_first_that_is_heard() -> None:
+    story = paid_plan(current_period_end=NOW - 30 * DAY)
+    story.passes(hours=23)
+    assert story.heard_of(RenewalMissing) == []
+    story.passes(hours=1)
+    assert len(story.heard_of(RenewalMissing)) == 1
+
+
+def test_a_plan_that_costs_nothing_but_has_periods_is_expected_to_be_renewed() -> None:
+    story = paid_plan(price_minor=0)
+    story.until(PERIOD_END + DAY)
+    assert len(story.heard_of(RenewalMissing)) == 1

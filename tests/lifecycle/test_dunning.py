@@ -12,8 +12,8 @@ from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
 from services.lifecycle.states import Active, Ended, PastDue
 from services.runtime.decision import Decision, Ignored
-from services.runtime.policies import Policies
-from tests.lifecycle.given import DAY, HOUR, NOW, cancellation, changed, failure, new_card, paid_plan, payment, trial
+from services.runtime.policies import Policies, single
+from tests.lifecycle.given import DAY, HOUR, LIFECYCLE, NOW, PERIOD_END, cancellation, changed, failure, new_card, paid_plan, payment, trial
 
 
 def test_a_failed_payment_makes_it_past_due_and_the_customer_hears_when_it_is_tried_again() -> None:
@@ -211,3 +211,26 @@ def test_a_dunning_keeps_the_policy_and_the_plan_it_started_under() -> None:
     story.hears(changed(plan="free"))
     story.passes(days=8)
     assert [fact.steps for fact in story.heard_of(PaymentRetryDue)] == [4, 4, 4, 4]
+
+
+def test_a_dunning_keeps_the_steps_of_the_plan_it_started_under() -> None:
+    rules = Lifecycle(single(Policy.model_validate({"plans": {"pro": {"dunning": {"steps": ["1d", "2d"]}}}})))
+    story = paid_plan(rules)
+    story.hears(failure())
+    story.hears(changed(plan="other"))
+    story.passes(days=2)
+    assert [(fact.step, fact.steps) for fact in story.heard_of(PaymentRetryDue)] == [(1, 2), (2, 2)]
+
+
+def test_giving_up_waits_for_every_input_to_be_read() -> None:
+    story = paid_plan()
+    story.hears(failure())
+    story.passes(days=7)
+    assert {(timer.name, timer.takes_away) for timer in LIFECYCLE.timers(story.state)} == {("give-up:in_7", True)}
+
+
+def test_a_charge_that_fails_after_the_scheduled_end_leaves_nothing_owed() -> None:
+    story = paid_plan()
+    story.hears(cancellation())
+    story.now = PERIOD_END  # the end has not fired yet
+    assert isinstance(story.hears(failure()), Ignored)

@@ -1,5 +1,6 @@
 """InactivityDetected: free and trial accounts are deactivated with warning, paying customers told the truth."""
 
+from offramp_schemas.activity import InactivityDetected
 from offramp_schemas.lifecycle_events import InactivityCleared, InactivityWarned, SubscriptionDeactivated
 from services.lifecycle.states import Active, Ended
 from services.runtime.decision import Decision, Ignored
@@ -185,3 +186,17 @@ def test_after_the_end_nobody_counts() -> None:
     story.hears(cancellation(mode="immediately"))
     assert isinstance(story.hears(unused(60, story)), Ignored)
     assert isinstance(story.hears(used(NOW)), Ignored)
+
+
+def test_who_counts_the_days_decides_when_they_are_enough() -> None:
+    story = free_plan()
+    seen = story.now - 45 * DAY
+    for days in (45, 60):
+        story.hears(InactivityDetected(last_seen_at=seen, inactive_days=days))
+    assert kinds(story) == ["warning"]
+
+
+def test_a_deactivation_waits_for_every_input_to_be_read() -> None:
+    story = free_plan()
+    story.hears(unused(60, story))
+    assert {timer.name for timer in LIFECYCLE.timers(story.state) if timer.takes_away} == {"inactivity:deactivation"}

@@ -217,3 +217,15 @@ def test_a_trial_paid_for_in_time_but_heard_after_it_lapsed_is_offered_back() ->
 
 def test_a_renewal_after_the_end_waits_for_its_charge() -> None:
     assert isinstance(ended().hears(renewed()), Ignored)
+
+
+def test_a_period_after_the_end_is_offered_back_even_when_it_was_charged_ahead() -> None:
+    story = ended()
+    story.hears(payment("in_8", "pay_8", PERIOD_END, NEXT_END), at=NOW + 23 * HOUR)
+    assert story.told_kinds() == ["PaymentAfterEnd", "RefundRequested"]
+
+
+def test_money_after_the_end_for_a_period_before_it_is_offered_back_when_nobody_was_told_that_it_is_open() -> None:
+    story = ended()
+    story.hears(payment("in_7", "pay_7", PERIOD_START, PERIOD_END))
+    assert story.told_kinds() == ["PaymentAfterEnd", "RefundRequested"]

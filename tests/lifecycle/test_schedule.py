@@ -11,6 +11,7 @@ from tests.lifecycle.given import (
     NOW,
     PERIOD_END,
     cancellation,
+    changed,
     failure,
     free_plan,
     paid_plan,
@@ -117,3 +118,13 @@ def test_a_period_paid_before_the_cancellation_but_heard_after_it_is_given() -> 
     (again,) = story.just_told
     assert isinstance(again, CancellationScheduled)
     assert again.ends_at == story.state.ends_at
+
+
+def test_a_picture_after_the_cancellation_does_not_move_the_end() -> None:
+    story = paid_plan()
+    story.hears(cancellation())
+    story.passes(days=1)
+    story.hears(changed(current_period_end=PERIOD_END + 30 * DAY))
+    assert story.just_told == []
+    assert isinstance(story.state, NonRenewing)
+    assert story.state.ends_at == PERIOD_END
