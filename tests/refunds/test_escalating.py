@@ -159,3 +159,20 @@ def test_chasing_where_no_refund_was_asked_for_is_a_mistake() -> None:
     desk.hear(CHASED)
     assert isinstance(desk.outcome, Refused)
     assert desk.outcome.reason == "wrong_state"
+
+
+def test_the_machine_giving_up_does_not_calm_anybody() -> None:
+    desk = submitting()
+    desk.no_answer()
+    desk.wait(6 * HOUR, trouble="unknown")
+    while desk.refund.attempts[0].waiting_for is None:
+        desk.fire()
+    desk.answer(id="re_1", status="canceled")
+    assert (desk.refund.state, desk.refund.escalation.level) == ("needs_attention", 2)
+
+
+def test_chasing_what_has_arrived_is_answered_and_alarms_nobody() -> None:
+    desk = submitting()
+    desk.answer(id="re_1", status="succeeded")
+    (status,) = desk.hear(CHASED)
+    assert (status.stage, status.raised_to_level) == ("succeeded", 0)

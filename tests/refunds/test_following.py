@@ -180,3 +180,13 @@ def test_the_waits_between_questions_grow_and_end_with_one_a_day() -> None:
         ask(desk, status="pending")
         waits.append(desk.now - before)
     assert waits == [timedelta(minutes=10), HOUR, 6 * HOUR, DAY, DAY, DAY]
+
+
+def test_an_answer_that_comes_after_a_person_settled_it_changes_nothing() -> None:
+    desk = after(status="under_investigation")
+    while desk.refund.attempts[0].waiting_for is None:
+        desk.fire()
+    desk.hear(SETTLED)
+    before = desk.account
+    desk.answer(id="re_1", status="pending")
+    assert desk.account == before

@@ -48,6 +48,15 @@ def test_two_equal_parts_with_two_references_are_two_refunds() -> None:
     assert desk.account.reserved_minor("pay_1") == 1800
 
 
+def test_one_reference_for_two_payments_is_two_refunds() -> None:
+    desk = Desk.with_a_payment()
+    desk.hear(paid("pay_2"))
+    for payment_id in ("pay_1", "pay_2"):
+        desk.hear(requested(payment_id=payment_id))
+    assert desk.account is not None
+    assert [each.payment_id for each in desk.account.refunds.values()] == ["pay_1", "pay_2"]
+
+
 @pytest.mark.parametrize("payment_id", [None, "pay_1"])
 def test_the_same_wish_twice_is_one_refund(payment_id: str | None) -> None:
     desk = Desk.with_a_payment()
