@@ -151,7 +151,7 @@ class Escalation(Struct, frozen=True):
 
 
 class Refund(Struct, frozen=True):
-    """One refund of one payment. `due_at` never moves; `told_due_at` is the date the customer was last told."""
+    """One refund of one payment. `promise_due_at` and `legal_due_at` never move; `told_due_at` is the date the customer was last told."""
 
     refund_id: str
     request_ref: str
