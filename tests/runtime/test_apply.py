@@ -1,5 +1,7 @@
 """The one transaction: every record gets exactly one disposition, every event at most one effect."""
 
+from typing import Any
+
 import asyncpg
 import pytest
 
@@ -26,7 +28,8 @@ def payments() -> Publisher:
 
 
 async def count_failed(pool: Pool, subscription: str = "sub_1") -> int | None:
-    return await pool.fetchval("select failed from purses where id = $1", subscription)
+    failed_so_far: int | None = await pool.fetchval("select failed from purses where id = $1", subscription)
+    return failed_so_far
 
 
 async def test_an_event_changes_its_entity_and_tells_the_world_in_one_transaction(
@@ -36,7 +39,7 @@ async def test_an_event_changes_its_entity_and_tells_the_world_in_one_transactio
     tally = await shell.hear([payments.record(failed(), event_id="evt_1")], GROUP)
     assert tally == Tally(applied=1)
     assert await count_failed(pool) == 1
-    row = await pool.fetchrow("select * from outbox")
+    row: Any = await pool.fetchrow("select * from outbox")
     headers = dict(unpack_headers(row["headers"]))
     assert (row["topic"], row["type"]) == ("lifecycle.events.v1", "offramp.lifecycle.payment-past-due.v1")
     assert (headers["ce_causationid"], headers["ce_correlationid"], row["record_key"]) == (b"evt_1", b"evt_1", b"sub_1")
@@ -82,14 +85,14 @@ async def test_a_poison_record_among_500_dies_alone(shell: Shell[Purse], pool: P
     batch += [payments.record(failed(n)) for n in range(251, 500)]
     assert await shell.hear(batch, GROUP) == Tally(applied=499, dead=1)
     assert await count_failed(pool) == 499
-    mark = await pool.fetchrow("select next_off, applied, dead from watermarks where topic = 'subscription.payment.v1'")
+    mark: Any = await pool.fetchrow("select next_off, applied, dead from watermarks where topic = 'subscription.payment.v1'")
     assert tuple(mark) == (500, 499, 1)
 
 
 async def test_a_dead_letter_carries_the_original_and_why_it_died(shell: Shell[Purse], pool: Pool, payments: Publisher) -> None:
     value = b'{"comment": "my card 4111 1111 1111 1111"}'
     await shell.hear([payments.raw(b"\x00key", value, [("odd", b"\xff\x00")])], GROUP)
-    row = await pool.fetchrow("select * from outbox")
+    row: Any = await pool.fetchrow("select * from outbox")
     headers = dict(unpack_headers(row["headers"]))
     assert (row["topic"], row["record_key"]) == ("lifecycle.dead-letters.v1", b"\x00key")
     assert row["payload"] == b'{"comment": "my card [card number removed]"}'
@@ -97,7 +100,7 @@ async def test_a_dead_letter_carries_the_original_and_why_it_died(shell: Shell[P
     assert headers["dlq.topic"] == b"subscription.payment.v1"
     assert (headers["dlq.offset"], headers["dlq.partition"], headers["dlq.consumer-group"]) == (b"0", b"0", GROUP.encode())
     assert (headers["dlq.reason"], headers["dlq.error-class"], headers["dlq.redacted"]) == (b"not_a_cloudevent", b"poison", b"true")
-    stored = await pool.fetchrow("select owner, next_action_at, redacted, value from dead_letters")
+    stored: Any = await pool.fetchrow("select owner, next_action_at, redacted, value from dead_letters")
     assert stored["owner"] == "ops"
     assert stored["next_action_at"] > NOW
     assert stored["redacted"]

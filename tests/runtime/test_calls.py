@@ -39,7 +39,8 @@ async def asked(shell: Shell[Purse]) -> None:
 
 
 async def answers(pool: Pool) -> list[str]:
-    return await pool.fetchval("select array(select jsonb_array_elements_text(details->'answers')) from purses")
+    told: list[str] = await pool.fetchval("select array(select jsonb_array_elements_text(details->'answers')) from purses")
+    return told
 
 
 @pytest.mark.usefixtures("asked")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from pydantic import SecretStr
 
 from offramp_schemas import TOPIC_OF, Envelope, Event, encode
 from services.runtime.engine import Engine
@@ -39,7 +40,7 @@ async def publish(broker: str) -> AsyncIterator[Publish]:
 
 @pytest.fixture
 def settings(broker: str, database: str) -> Settings:
-    return Settings(kafka=broker, postgres=database, look_every=0.1, session_timeout=6)
+    return Settings(kafka=broker, postgres=SecretStr(database), look_every=0.1, session_timeout=6)
 
 
 @asynccontextmanager

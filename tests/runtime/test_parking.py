@@ -1,6 +1,7 @@
 """Whatever speaks of something not heard of yet waits, and what comes later for the same entity waits behind it."""
 
 from datetime import timedelta
+from typing import Any
 
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
@@ -12,7 +13,8 @@ GROUP = "offramp.lifecycle.test"
 
 
 async def counts(pool: Pool, topic: str = "subscription.payment.v1") -> tuple[int, int, int]:
-    return tuple(await pool.fetchrow("select applied, parked, dead from watermarks where topic = $1", topic))
+    row: Any = await pool.fetchrow("select applied, parked, dead from watermarks where topic = $1", topic)
+    return row["applied"], row["parked"], row["dead"]
 
 
 async def test_a_payment_before_its_subscription_waits_and_is_applied_with_it(shell: Shell[Purse], pool: Pool) -> None:

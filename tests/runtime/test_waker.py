@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from offramp_schemas import Event
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentMethodUpdated
 from services.runtime.apply import Shell
@@ -22,13 +24,11 @@ def waker(shell: Shell[Purse]) -> Waker:
     return Waker(shell)
 
 
-async def begin(shell: Shell[Purse], *events: object) -> None:
+async def begin(shell: Shell[Purse], *events: Event) -> None:
     account, activity = Publisher("subscription.account.v1"), Publisher("subscription.activity.v1")
     payments = Publisher("subscription.payment.v1")
-    batch = [account.record(started())]
-    for event in events:
-        batch.append((payments if isinstance(event, PaymentMethodUpdated) else activity).record(event))
-    await shell.hear(batch, GROUP)
+    batch = [(payments if isinstance(event, PaymentMethodUpdated) else activity).record(event) for event in events]
+    await shell.hear([account.record(started()), *batch], GROUP)
 
 
 async def fired(pool: Pool) -> list[str]:
@@ -50,7 +50,8 @@ async def test_one_that_takes_something_away_waits_until_every_input_was_read_pa
 ) -> None:
     await begin(shell, InactivityDetected(last_seen_at=SOON, inactive_days=90))
     clock.time = SOON + timedelta(hours=1)
-    mark = "insert into watermarks(topic, part, next_off, seen_through) values($1, 0, 0, $2) on conflict(topic, part) do update set seen_through = $2"
+    mark = """insert into watermarks(topic, part, next_off, seen_through) values($1, 0, 0, $2)
+      on conflict(topic, part) do update set seen_through = $2"""
     await pool.execute("delete from watermarks")
     assert await waker.run_once() == 0, "no input was seen"
     await pool.execute(mark, "subscription.account.v1", clock.time)
@@ -80,7 +81,7 @@ async def test_a_timer_that_does_not_go_away_puts_its_entity_to_sleep_and_tells_
     await begin(shell, PaymentMethodUpdated(card_brand="break"), ActivityResumed(last_seen_at=SOON))
     clock.time = SOON
     await waker.run_once()
-    letter = await pool.fetchrow("select reason, owner, next_action_at from dead_letters")
+    letter: Any = await pool.fetchrow("select reason, owner, next_action_at from dead_letters")
     assert (letter["reason"], letter["owner"]) == ("timer_stuck", "ops")
     assert await pool.fetchval("select wake_at from purses") == SOON + timedelta(days=1)
     assert await waker.run_once() == 0, "it is not spun on"

@@ -117,7 +117,8 @@ class Purses:
         return [row["id"] for row in rows]
 
     async def next_wake(self, connection: Connection) -> datetime | None:
-        return await connection.fetchval("select least(min(wake_at), min(guarded_wake_at)) from purses")
+        moment: datetime | None = await connection.fetchval("select least(min(wake_at), min(guarded_wake_at)) from purses")
+        return moment
 
 
 def started(subscription: str = "sub_1") -> SubscriptionStarted:
