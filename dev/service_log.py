@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+_ESCAPES = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")  # Faust moves the cursor, even in a file
 _UNTOLD = {"event", "level", "timestamp", "service", "logger", "exception"}
 
 
 def last_words(log: Path, lines: int = 8) -> str:
     """The end of a service's log, a sentence a line."""
-    return "\n".join(_readable(line) for line in log.read_text(errors="replace").splitlines()[-lines:])
+    told = [line for line in _ESCAPES.sub("", log.read_text(errors="replace")).splitlines() if line]
+    return "\n".join(_readable(line) for line in told[-lines:])
 
 
 def _readable(line: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -195,15 +195,27 @@ class System:
         await _create_database(self.stack.postgres_dsn)
         connection = await asyncpg.connect(self.admin_dsn)
         try:
-            if begins is not None:
-                await prepare_database(connection, None, test_clock=False)
-                await _begin_at(connection, begins)
-            await prepare_database(connection, self.password, self.clock == "test")
+            await prepare_database(connection, self.password, test_clock=False)
+            await self._set_the_clock(connection, begins)
         except MigrationError as problem:
             raise StackError(f"The tables in {self.directory} can't be brought up to date: {problem}") from problem
         finally:
             await connection.close()
         await topics.create(self.stack.kafka)
+
+    async def _set_the_clock(self, connection: asyncpg.Connection[Any], begins: datetime | None) -> None:
+        """Data that has lived by a test clock goes on by it: what it knows may lie in the wall's future."""
+        if self.clock == "system":
+            if await connection.fetchval("select exists(select from lifecycle.test_clock)"):
+                raise StackError(
+                    f"The data in {self.directory} lives by a test clock. Go on with it (--test-clock), or throw it away (--fresh)."
+                )
+            return
+        moment = begins or datetime.now(UTC)
+        for service in SERVICES:
+            async with connection.transaction():
+                await connection.execute(f'set local search_path = "{service}"')
+                await TestClock.start(connection, moment)
 
     async def _start_services(self, wanted: Mapping[str, int]) -> None:
         launched = [self._launch(service) for service in SERVICES for _ in range(wanted.get(service, 1))]
@@ -240,13 +252,6 @@ async def _create_database(admin_dsn: str) -> None:
             await connection.execute(f'create database "{DATABASE}"')
     finally:
         await connection.close()
-
-
-async def _begin_at(connection: asyncpg.Connection[Any], begins: datetime) -> None:
-    for service in SERVICES:
-        async with connection.transaction():
-            await connection.execute(f'set local search_path = "{service}"')
-            await TestClock.start(connection, begins)
 
 
 def _session() -> aiohttp.ClientSession:
