@@ -203,7 +203,7 @@ class RenewalMissing(LifecycleFact):
 
 
 class ChargedAfterCancellation(LifecycleFact):
-    """For ops: billing charged, or renewed, although the subscription was canceled. Comes with RefundRequested for the charge; the end stands."""
+    """For ops: billing charged or renewed what was canceled. Comes with RefundRequested for the charge; the end stands."""
 
     payment_id: Id | None = Field(default=None, description="none while the charge for a renewal is not known")
     amount_minor: Minor | None = None

@@ -1,4 +1,4 @@
-"""`notification.events.v1`: what became of a mail. `notification.alerts.v1`: what people of ours have to look at. No address travels here."""
+"""`notification.events.v1`: what became of a mail; `notification.alerts.v1`: what people of ours must look at. No address travels here."""
 
 from typing import Literal
 

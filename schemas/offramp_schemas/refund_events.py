@@ -92,7 +92,7 @@ class RefundActionNeeded(RefundFact):
 
 
 class RefundStalled(RefundFact):
-    """A deadline was missed, or only a person can go on. Level 1: ops; 2: ops on call, and the customer hears a new date; 3: the manager."""
+    """A deadline was missed, or only a person can go on. Level 1: ops; 2: on call, and the customer hears a new date; 3: the manager."""
 
     level: int = Field(ge=1, le=3)
     reminder: int = Field(ge=1, description="how often this has been said")

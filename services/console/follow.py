@@ -39,8 +39,9 @@ class Follow:
         self._events[self.envelope.id] = (type(self.envelope.data).kebab(), self.place.topic)
         quiet_rounds, busy = 0, ""
         while self._elapsed() < timeout:
-            moved = self._hear(await self.reader.read(_GLANCE))
-            moved |= await self._dispositions()
+            records = await self.reader.read(_GLANCE)
+            moved = await self._dispositions()  # before what was told, since that came of it
+            moved |= self._hear(records)
             busy = await self._under_way()
             quiet_rounds = 0 if moved or busy else quiet_rounds + 1
             if quiet_rounds == 2:
@@ -99,7 +100,8 @@ class Follow:
                 self._told[service, id_] = now
                 moved = True
                 await self._show(service, id_, now)
-            moved |= await self._answers(service)
+            if service != "notifier":  # its answers are of the mail server, and told as mails
+                moved |= await self._answers(service)
         return moved
 
     async def _disposition(self, service: str, id_: str, row: Row | None) -> str | None:

@@ -41,16 +41,18 @@ app.command(clock)
 
 
 @app.command
-async def show(id: str, /, *, json: Json = False) -> None:  # noqa: A002 - cyclopts shows the name
+async def show(id: str, /, *, all: Flag = False, json: Json = False) -> None:  # noqa: A002 - cyclopts shows the names
     """Show the whole story of a subscription, a refund or a mail.
 
     Parameters
     ----------
     id
         A subscription, a refund (its id or its reference), or a mail.
+    all
+        What the notifier did about each mail as well.
     """
     async with Database(settings.load()) as database:
-        await timeline.show(database, id, json)
+        await timeline.show(database, id, everything=all, as_json=json)
 
 
 @app.command

@@ -25,10 +25,14 @@ class Moment:
     verb: str
     what: str
     detail: str = ""
+    routine: bool = False
 
 
-async def show(database: Database, id_: str, as_json: bool) -> None:
-    """Prints the subscription, refund or mail of that id. Raises Trouble where there is none."""
+async def show(database: Database, id_: str, *, everything: bool, as_json: bool) -> None:
+    """Prints the subscription, refund or mail of that id. Raises Trouble where there is none.
+
+    Without `everything` the notifier is left out where its mails say the same.
+    """
     if (mail := await database.row("notifier", "mail", id_)) is not None:
         return _mail(mail, as_json)
     refund = await database.row("refunds", "refund", id_)
@@ -46,7 +50,7 @@ async def show(database: Database, id_: str, as_json: bool) -> None:
         _head("subscription", subscription_id, subscription, now)
     for each in refunds:
         _head("refund", str(each["refund_id"]), each, now)
-    _timeline(moments, now)
+    _timeline([each for each in moments if everything or not each.routine], now)
     return None
 
 
@@ -88,12 +92,26 @@ def _transition(service: str, row: Row) -> Moment:
     before, after = row["from_state"], row["to_state"]
     states = after if before == after else f"{before or 'new'} → {after}"
     told = f"told {row['facts'].replace(',', ', ')}" if row["facts"] else ""
-    return Moment(row["at"], service, "applied", row["event"], "  ".join(part for part in (states, f"v{row['version']}", told) if part))
+    return Moment(
+        row["at"],
+        service,
+        "applied",
+        row["event"],
+        "  ".join(part for part in (states, f"v{row['version']}", told) if part),
+        service == "notifier",
+    )
 
 
 def _call(service: str, row: Row) -> Moment:
     outcome = row["outcome"] or "under way"
-    return Moment(row["asked_at"], service, "call", f"{row['kind']}: {outcome}", f"{row['idempotency_key']}, {_times(row['attempts'])}")
+    return Moment(
+        row["asked_at"],
+        service,
+        "call",
+        f"{row['kind']}: {outcome}",
+        f"{row['idempotency_key']}, {_times(row['attempts'])}",
+        service == "notifier" and row["outcome"] == "answered",
+    )
 
 
 def _times(number: int) -> str:

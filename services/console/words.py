@@ -8,12 +8,14 @@ from pydantic import BaseModel
 
 from offramp_schemas import Event
 from offramp_schemas.base import CURRENCY_EXPONENTS
+from offramp_schemas.refund_events import RefundFact
 from services.console.trouble import Trouble
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile(r"(?:\d+[wdhms])+")
 _LONGEST_TEXT = 60
 _ELSEWHERE = {"version", "state", "contact", "plan_name", "currency", "subscription_id"}
+_BOOKKEEPING = {"request_ref", "payment_id", "owner", "next_action_at", "deadline_at", "told_due_at"}  # of every fact about a refund
 _SHOWN = 6
 
 
@@ -74,7 +76,7 @@ def gist(event: Event) -> str:
     said = []
     currency = getattr(event, "currency", None)
     for name, value in event:
-        if name in _ELSEWHERE or value in (None, (), "") or value is False:
+        if name in _ELSEWHERE or (name in _BOOKKEEPING and isinstance(event, RefundFact)) or value in (None, (), "") or value is False:
             continue
         said.append(_said(name, value, currency))
     return "  ".join(said[:_SHOWN])
