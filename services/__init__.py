@@ -1,0 +1,1 @@
+"""The services, and the shell they run in."""

@@ -22,7 +22,6 @@ from services.runtime.stored import Connection, Entity, Pool, Store
 State = TypeVar("State")
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 MEMORY = timedelta(days=35)  # of the inbox
-AHEAD = timedelta(days=1)  # a publisher's clock may be this far ahead of ours
 LOCK_BUCKETS = 256
 
 
@@ -227,7 +226,7 @@ def read(batch: Sequence[Record], now: datetime, tally: Tally, clock: BusinessCl
             tally.dead += 1
             continue
         envelope = heard.envelope
-        if now - MEMORY <= envelope.time <= now + AHEAD:
+        if now - MEMORY <= envelope.time <= now + clock.ahead:
             events.append(heard)
             continue
         reason = Reason.TOO_OLD if envelope.time < now else Reason.FROM_THE_FUTURE

@@ -3,14 +3,16 @@
 Machine time is `time.monotonic()` here and `clock_timestamp()` in SQL; nothing else in the shell asks the wall.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from services.runtime.stored import Connection
 
 
 class BusinessClock(Protocol):
-    """Business time, in UTC."""
+    """Business time, in UTC. An event may be `ahead` of it by so much, no more."""
+
+    ahead: timedelta
 
     async def now(self, connection: Connection) -> datetime:
         """The business time at which this transaction decides."""
@@ -22,7 +24,9 @@ class BusinessClock(Protocol):
 
 
 class SystemClock:
-    """Business time is the wall's."""
+    """Business time is the wall's; a publisher's may be a little ahead."""
+
+    ahead = timedelta(days=1)
 
     async def now(self, connection: Connection) -> datetime:
         """The wall's time."""
@@ -34,9 +38,13 @@ class SystemClock:
 
 
 class TestClock:
-    """Business time is a row in Postgres: it stands still until it is advanced, and never goes back."""
+    """Business time is a row in Postgres: it stands still until it is advanced, and never goes back.
+
+    While it is advanced, one service is there a moment before the others, and what it says then comes from their future.
+    """
 
     __test__ = False  # not a test, whatever pytest thinks of its name
+    ahead = timedelta(days=366)
 
     async def now(self, connection: Connection) -> datetime:
         """The row's time."""

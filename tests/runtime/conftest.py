@@ -1,7 +1,7 @@
 """A shell over the toy service, on a real database of its own."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -18,6 +18,8 @@ SHELL_FILES = [Migration(f"shell/{file.name}", file.read_text()) for file in sor
 
 class StillClock:
     """Business time stands where the test puts it."""
+
+    ahead = timedelta(days=1)
 
     def __init__(self) -> None:
         self.time = NOW
