@@ -13,8 +13,9 @@ from services.console.trouble import Trouble
 from services.runtime import postgres, sql
 from services.runtime.settings import Settings
 
-QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+QUERIES = {**sql.load(Path(__file__).with_name("queries.sql")), **sql.load(Path(__file__).with_name("audit.sql"))}
 SERVICES = ("lifecycle", "refunds", "notifier")
+_ENTITIES = {"lifecycle": "subscriptions", "refunds": "accounts", "notifier": "correspondences"}
 Row = dict[str, Any]
 _MOMENTS = ("_at", "_since", "_period_end")
 
@@ -22,8 +23,9 @@ _MOMENTS = ("_at", "_since", "_period_end")
 class Database:
     """Use it as `async with Database(settings) as database`. Raises Trouble where a person has to do something about it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, patience: float = 10.0) -> None:
+        """`patience`: how many seconds a query may take."""
+        self._settings, self._patience = settings, patience
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
         self._open = AsyncExitStack()
 
@@ -47,14 +49,14 @@ class Database:
             self._settings.postgres.get_secret_value(),
             password=password.get_secret_value() if password else None,
             timeout=5,
-            command_timeout=10,
+            command_timeout=self._patience,
             server_settings={"search_path": service, "default_transaction_read_only": "on", "application_name": "offramp-console"},
         )
 
     async def rows(self, service: str, query: str, *arguments: Any) -> list[Row]:
-        """The rows of a named query in a service's schema; a `row` of JSON becomes the row itself."""
+        """The rows of a named query in a service's schema; a `row` of JSON becomes the row itself; `{entities}`: its main table."""
         try:
-            found = await self._connections[service].fetch(QUERIES[query], *arguments)
+            found = await self._connections[service].fetch(QUERIES[query].replace("{entities}", _ENTITIES[service]), *arguments)
         except asyncpg.UndefinedTableError:
             raise Trouble(f"the tables of {service} are not there: run `python -m services.runtime.prepare` first") from None
         except asyncpg.InsufficientPrivilegeError:

@@ -95,6 +95,17 @@ class Reader:
         records = [record for batch in found.values() for record in batch]
         return [_seen(record) for record in sorted(records, key=lambda record: (record.timestamp, record.topic, record.offset))]
 
+    async def to_the_end(self) -> AsyncIterator[list[Seen]]:
+        """Everything there is at this moment, in order per partition."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
+            yield await self.read(1)
+
+    async def shortened(self) -> set[tuple[str, int]]:
+        """The partitions whose first records have expired."""
+        first = await self._consumer.beginning_offsets(list(self._consumer.assignment()))
+        return {(partition.topic, partition.partition) for partition, offset in first.items() if offset}
+
 
 async def _partitions(settings: Settings, topics: list[str]) -> list[TopicPartition]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.progress import BarColumn, Progress, TextColumn
 
+from services.console import audit as auditing
 from services.console import clock as test_clock
 from services.console import lists, publish, screen, settings, timeline, words
 from services.console import tail as tailing
@@ -22,6 +23,7 @@ offramp show sub_anna                      # its whole story, mails included
 offramp tail lifecycle.events payment      # topics, live
 offramp refunds --overdue                  # what waits for somebody
 offramp dead-letters list
+offramp audit                              # whether anything is lost, doubled or forgotten
 offramp clock advance 30d                  # where the services run on the test clock
 ```
 
@@ -87,6 +89,30 @@ async def refunds(*, overdue: Flag = False, json: Json = False) -> int:
     """
     async with Database(settings.load()) as database:
         return await lists.refunds(database, overdue, json)
+
+
+@app.command
+async def audit(*, read_back: Flag = False, provider: str | None = None, bound: str = "5m", json: Json = False) -> int:
+    """Look for what must never be; the exit status is 1 if there is any.
+
+    Parameters
+    ----------
+    read_back
+        Read all of Kafka, too: every record has its disposition, whatever was told is there.
+    provider
+        The url of a sandbox provider, whose own list of refunds is compared.
+    bound
+        How late a timer may be.
+    """
+    chosen = settings.load()
+    async with Database(chosen, patience=600) as database:
+        back = chosen if read_back else None
+        found = await auditing.violations(database, read_back=back, provider=provider, bound=words.duration(bound))
+    if json:
+        screen.as_json(auditing.document(found))
+    else:
+        auditing.report(found, [option for option, given in (("--read-back", read_back), ("--provider", provider)) if given])
+    return 1 if any(found.values()) else 0
 
 
 @dead_letters.command(name="list")

@@ -31,6 +31,13 @@ def heading(title: str, beside: str = "") -> Text:
     return Text.assemble((title, "bold"), ("  " + beside if beside else "", _QUIET))
 
 
+def verdict(holds: bool, what: str, says: str, beside: str = "") -> Text:
+    """Whether something is as it has to be."""
+    return Text.assemble(
+        (f"{what:<4} ", "bold"), ("holds     " if holds else "violated  ", _GOOD if holds else _BAD), f"{says}  ", (beside, _QUIET)
+    )
+
+
 def quiet(text: str) -> Text:
     """What may be overlooked."""
     return Text(text, style=_QUIET)
