@@ -36,8 +36,8 @@ class Shell(Generic[State]):
     pool: Pool
     inputs: int = field(default=0)  # how many input partitions must have been seen before a guarded timer may fire
 
-    async def hear(self, batch: Sequence[Record], group: str) -> Tally:
-        """Applies records of one partition, in order. All of them are disposed of, or the transaction fails as a whole."""
+    async def hear(self, batch: Sequence[Record], group: str, *, release: bool = True) -> Tally:
+        """Applies records of one partition, in order, and what they release unless told not to. All are disposed of, or none."""
         tally = Tally()
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
@@ -46,7 +46,7 @@ class Shell(Generic[State]):
             queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
             queue.letters += letters
             for heard in fresh:
-                tally.add(queue.hear(heard))
+                tally.add(queue.hear(heard, release=release))
             for disposition in queue.moved:
                 tally.add("parked", -1)
                 tally.add(disposition)
@@ -54,25 +54,30 @@ class Shell(Generic[State]):
             await self._mark(connection, batch[-1], tally)
         return tally
 
-    async def bury(self, record: Record, group: str, error: str) -> None:
-        """Disposes of the one record of a batch that the database refuses."""
+    async def bury(self, record: Record, group: str, error: str) -> Tally:
+        """Disposes of a record that the database refuses."""
+        tally = Tally(dead=1)
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
-            tally = Tally(dead=1)
             events, letters = read([record], now, Tally(), self.clock)
             for heard in await self._claim(connection, events, letters, now, Tally()):
-                envelope = heard.envelope
-                letters.append(DeadLetter(record, Reason.NOT_STORABLE, f"the database refused it ({error})", envelope.source, envelope.id))
-                await connection.execute(QUERIES["dispose"], [envelope.source], [envelope.id], ["dead"])
+                letters.append(queues.letter_of(heard, Reason.NOT_STORABLE, f"the database refused it ({error})"))
+                await connection.execute(QUERIES["dispose"], [heard.envelope.source], [heard.envelope.id], ["dead"])
             await dead_letters.bury(connection, self.service, group, letters, now)
             await self._mark(connection, record, tally)
+        return tally
 
-    async def wake(self, limit: int = 500) -> int:
-        """Fires what is due of up to `limit` entities; returns how many timers."""
+    async def due(self, limit: int) -> list[str]:
+        """Entities whose timers may fire."""
+        async with self.pool.acquire() as connection:
+            return await self.tables.due(connection, await self.clock.now(connection), await self.seen_through(connection), limit)
+
+    async def wake(self, limit: int = 500, only: Sequence[str] | None = None) -> int:
+        """Fires what is due of up to `limit` entities, or of those named; returns how many timers."""
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
             seen = await self.seen_through(connection)
-            due = await self.tables.due(connection, now, seen, limit)
+            due = await self.tables.due(connection, now, seen, limit) if only is None else only
             if not due:
                 return 0
             queue = await self._load(connection, due, now)
@@ -80,31 +85,56 @@ class Shell(Generic[State]):
             await self._write(connection, queue, f"offramp.{self.service}.timers")
         return fired
 
-    async def give_up_parked(self) -> int:
-        """Buries the heads of queues whose missing piece never came; returns how many entities went on."""
+    async def put_to_sleep(self, entity_id: str, error: str) -> None:
+        """For a day, because what its timers do is refused; somebody is told."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            queue = await self._load(connection, [entity_id], await self.clock.now(connection))
+            queue.fold.quarantine(entity_id, entity_id, f"the database refused what its timers do ({error})")
+            await self._write(connection, queue, f"offramp.{self.service}.timers")
+
+    async def given_up(self) -> list[str]:
+        """Entities whose first parked record has waited long enough: every input was read past its time."""
+        async with self.pool.acquire() as connection:
+            seen = await self.seen_through(connection)
+            until = min(await self.clock.now(connection), seen) if seen else None
+            return [row["entity_id"] for row in await connection.fetch(QUERIES["given_up"], until)] if until else []
+
+    async def give_up(self, entity_id: str) -> None:
+        """Buries the head of the entity's queue, unless it can go on by now, and lets the rest follow."""
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
-            seen = await self.seen_through(connection)
-            until = min(now, seen) if seen else None
-            waiting = await connection.fetch(QUERIES["given_up"], until) if until else []
-            if not waiting or until is None:
-                return 0
-            queue = await self._load(connection, [row["entity_id"] for row in waiting], now)
-            for row in waiting:
-                queue.give_up(row["entity_id"], until)
+            queue = await self._load(connection, [entity_id], now)
+            queue.give_up(entity_id, min(now, await self.seen_through(connection) or now))
             await self._write(connection, queue, f"offramp.{self.service}.parked")
-        return len(waiting)
 
-    async def answer(self, token: UUID, answers: Mapping[str, tuple[str, CallAnswered]]) -> None:
-        """Ends leased calls: key → (entity id, outcome). An answer whose lease was lost is dropped: somebody else has asked again."""
+    async def release_head(self, entity_id: str, group: str, refused: str | None = None) -> bool:
+        """Applies one parked record, or buries it as refused; False when there is none, or it still has to wait."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            queue = await self._load(connection, [entity_id], await self.clock.now(connection))
+            going_on = queue.release_head(entity_id, refused)
+            await self._write(connection, queue, group)
+        return going_on
+
+    async def answer(self, token: UUID, answers: Mapping[str, tuple[str, CallAnswered]], refused: str | None = None) -> None:
+        """Ends leased calls: key → (entity id, outcome). An answer whose lease was lost is dropped: somebody else has asked again.
+
+        With `refused` the entities hear nothing and sleep for a day: what they make of the answer can't be stored.
+        """
         outcomes = [answered.trouble or "answered" for _, answered in answers.values()]
         async with self.pool.acquire() as connection, connection.transaction():
             now = await self.clock.now(connection)
             rows = await connection.fetch(QUERIES["finish_calls"], token, list(answers), outcomes)
             queue = await self._load(connection, [answers[key][0] for key, _, _ in rows], now)
             for key, correlationid, traceparent in rows:
-                queue.fold.answer(*answers[key], correlationid, traceparent)
+                if refused:
+                    queue.fold.quarantine(answers[key][0], key, f"the database refused what the answer leads to ({refused})")
+                else:
+                    queue.fold.answer(*answers[key], correlationid, traceparent)
             await self._write(connection, queue, f"offramp.{self.service}.calls")
+
+    def entities_of(self, record: Record) -> tuple[str, ...]:
+        """Who hears a record that is an event."""
+        return self._routes(records.hear(record, record.appended_at))
 
     async def seen_through(self, connection: Connection) -> datetime | None:
         """Until when every input has been read; None while one has never been."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from services.runtime import sql, telemetry
+from services.runtime import poison, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.decision import CallAnswered
 
@@ -70,7 +70,7 @@ class Calls:
                 got.append(done.get_nowait())
             expected -= len(got)
             if answers := {each[0]: (each[1], each[2]) for each in got if each}:
-                await self.shell.answer(token, answers)
+                await poison.answer(self.shell, token, answers)
 
     async def _perform(self, row: Any, token: uuid.UUID, done: "asyncio.Queue[tuple[str, str, CallAnswered] | None]") -> None:
         key, kind, started = row["idempotency_key"], row["kind"], time.monotonic()

@@ -19,6 +19,7 @@ from services.runtime.relay import Relay
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.waker import Waker
+from services.runtime.watermarks import Watermarks
 
 log = structlog.get_logger()
 WATERMARKS = "watermarks"
@@ -51,7 +52,8 @@ class Engine:
         self.waker = Waker(self.shell, forgets=self.service.forgets)
         self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
         self.intakes = [Intake(self.shell, topic, self.settings) for topic in self.service.inputs]
-        await asyncio.gather(*(intake.start() for intake in self.intakes))
+        self.watermarks = Watermarks(self.shell, self.intakes, self.settings)
+        await asyncio.gather(self.watermarks.start(), *(intake.start() for intake in self.intakes))
         self._start_loops()
         self.ready = True
 
@@ -61,7 +63,7 @@ class Engine:
             ("waker", self.waker.run_once, "clock"),
             ("calls", self.calls.run_once, "calls"),
             ("forget", self.waker.forget, None),
-            *((f"{WATERMARKS} {intake.topic.name}", self._watermarks(intake), "clock") for intake in self.intakes),
+            (WATERMARKS, self.watermarks.look, "clock"),
         ]
         for name, step, bell in steps:
             self._loops.append(asyncio.create_task(self._drive(name, step, self._bells[bell] if bell else None), name=name))
@@ -77,9 +79,8 @@ class Engine:
                 self._stopping.set()
                 for bell in self._bells.values():
                     bell.set()
-                looking = [task for task in self._loops if task.get_name().startswith(WATERMARKS)]
-                await asyncio.gather(*looking, return_exceptions=True)  # a consumer must not be stopped under a question to the broker
                 await asyncio.gather(*(intake.stop() for intake in self.intakes), *self._loops, return_exceptions=True)
+                await self.watermarks.stop()
                 if self.intakes:
                     await self._last_words()
         except TimeoutError:
@@ -97,13 +98,6 @@ class Engine:
             log.warning("the outbox was not emptied; the next process will", error=type(error).__name__)
         finally:
             await self.relay.stop()
-
-    def _watermarks(self, intake: Intake) -> Step:
-        async def look() -> int:
-            await intake.look()
-            return 0
-
-        return look
 
     async def _drive(self, name: str, step: Step, bell: asyncio.Event | None) -> None:
         """Calls a step until the stop: at once again while it is busy, else when it is rung or after a while."""

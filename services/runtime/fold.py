@@ -94,7 +94,7 @@ class Fold(Generic[State]):
             if outcome is None:
                 return fired
             if not isinstance(outcome, Decision) or timer in self.decider.timers(outcome.state):
-                self._quarantine(entity_id, name, "the timer is still due after it fired")
+                self.quarantine(entity_id, name, "the timer is still due after it fired")
                 return fired
             self._take(entity_id, outcome, Cause(f"//offramp/{self.service}/timer", name, f"timer {timer.name}", name), 0)
             fired += 1
@@ -118,6 +118,15 @@ class Fold(Generic[State]):
                 quarantined.wake_at, quarantined.guarded_wake_at = self.now + QUARANTINE, None
         return list(self.changed.values())
 
+    def quarantine(self, entity_id: str, name: str, message: str) -> None:
+        """Lets the entity sleep for a day, because `name` does not work with it, and tells somebody."""
+        value = msgspec.json.encode({"entity": entity_id, "what": name})
+        offset = int(self.now.timestamp() * 1_000_000) + len(self.stuck)
+        record = Record("timers", 0, offset, entity_id.encode(), value, (), self.now)
+        self.stuck.append(DeadLetter(record, Reason.TIMER_STUCK, message, f"//offramp/{self.service}/timer", name))
+        if entity := self.entities.get(entity_id):
+            self.changed[entity_id] = entity
+
     def _decide(self, entity_id: str, event: Input, when: When) -> Outcome[State]:
         entity = self.entities.get(entity_id)
         return self.decider.decide(entity_id, entity.state if entity else None, event, when)
@@ -127,7 +136,7 @@ class Fold(Generic[State]):
         try:
             return self._decide(entity_id, event, when)
         except Exception as error:  # noqa: BLE001 -- whatever a rule does wrong, one entity sleeps and the process goes on
-            self._quarantine(entity_id, name, f"{type(error).__name__} in a rule")
+            self.quarantine(entity_id, name, f"{type(error).__name__} in a rule")
             return None
 
     def _is_due(self, due_at: datetime, takes_away: bool, seen_through: datetime | None) -> bool:
@@ -163,14 +172,6 @@ class Fold(Generic[State]):
         key, payload, headers = encode(envelope)
         kind = type(event)
         return Emitted(shard_of(key), id_, TOPIC_OF[kind].name, TYPE_OF[kind], key, payload, pack_headers(headers))
-
-    def _quarantine(self, entity_id: str, name: str, message: str) -> None:
-        value = msgspec.json.encode({"entity": entity_id, "what": name})
-        offset = int(self.now.timestamp() * 1_000_000) + len(self.stuck)
-        record = Record("timers", 0, offset, entity_id.encode(), value, (), self.now)
-        self.stuck.append(DeadLetter(record, Reason.TIMER_STUCK, message, f"//offramp/{self.service}/timer", name))
-        if entity := self.entities.get(entity_id):
-            self.changed[entity_id] = entity
 
 
 def column(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:

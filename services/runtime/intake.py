@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from offramp_schemas import Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
-from services.runtime import postgres, sql, telemetry
+from services.runtime import poison, postgres, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
 from services.runtime.records import Record
@@ -29,10 +29,6 @@ LONGEST_PAUSE = 2.0
 log = structlog.get_logger()
 
 
-class Stuck(Exception):
-    """There is work and none gets done: the process had better be restarted."""
-
-
 @dataclass(slots=True)
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Reads one topic for one service."""
@@ -42,9 +38,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     settings: Settings
     consumer: AIOKafkaConsumer = field(init=False)
     applied: dict[TopicPartition, int] = field(default_factory=dict)  # everything before it is stored
+    stored_at: float = field(default_factory=monotonic)  # when a batch last was, or nothing was left to store
     _tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
     _revoked: set[TopicPartition] = field(default_factory=set)
-    _stored_at: float = field(default_factory=monotonic)
 
     @property
     def group(self) -> str:
@@ -85,36 +81,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         for partition in revoked:
             self.applied.pop(partition, None)
 
-    async def look(self) -> int:
-        """Asks the broker where each partition ends: what is read to its end was seen through the moment of asking. Returns the lag."""
+    def raise_if_failed(self) -> None:
+        """Raises what ended the task of a partition: nobody reads it any longer."""
         for task in self._tasks.values():
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
-        applied = dict(self.applied)
-        if not applied:
-            return 0
-        async with self.shell.pool.acquire() as connection:
-            asked_at = await self.shell.clock.now(connection)
-        ends = await self.consumer.end_offsets(list(applied))
-        lag: int = sum(max(0, ends[partition] - offset) for partition, offset in applied.items())
-        seen = [(p.topic, p.partition, offset) for p, offset in applied.items() if offset >= ends[p] and p in self.applied]
-        if seen:
-            topics, parts, offsets = (list(each) for each in zip(*seen, strict=True))
-            async with self.shell.pool.acquire() as connection:
-                await connection.execute(QUERIES["seen"], topics, parts, offsets, asked_at)
-        telemetry.LAG.labels(self.shell.service, self.topic.name).set(lag)
-        if not lag:
-            telemetry.DELAY.labels(self.shell.service, self.topic.name).set(0)
-            self._stored_at = monotonic()
-        elif monotonic() - self._stored_at > self.settings.stuck_after:
-            raise Stuck(f"{lag} records of {self.topic.name} wait and none was stored for {self.settings.stuck_after:.0f} s")
-        return lag
-
-    async def ends(self) -> dict[TopicPartition, int]:
-        """Where every partition of the topic ends, those of other processes included."""
-        partitions = [TopicPartition(self.topic.name, number) for number in self.consumer.partitions_for_topic(self.topic.name) or ()]
-        ends: dict[TopicPartition, int] = await self.consumer.end_offsets(partitions)
-        return ends
 
     async def _read(self, partition: TopicPartition) -> None:
         await self._rewind(partition)
@@ -160,47 +131,26 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await _pause(attempt)
 
     async def _store(self, batch: list[Record]) -> None:
-        """Outages are waited out in place; what the database refuses is found by halving and buried, the rest is applied."""
-        attempt = 0
-        while True:
-            try:
-                started = monotonic()
-                tally = await self.shell.hear(batch, self.group)
-                self._count(batch, tally, monotonic() - started)
-                return
-            except Exception as error:
-                if not (postgres.is_outage(error) or postgres.is_data_error(error)):
-                    raise  # a bug or a wrong schema is not the records' fault: the process ends, nothing is buried
-                if postgres.is_outage(error):
-                    attempt += 1
-                    telemetry.RETRIES.labels(self.shell.service, "intake").inc()
-                    log.warning("batch not stored; trying again", topic=self.topic.name, attempt=attempt, error=type(error).__name__)
-                    await _pause(attempt)
-                    continue
-                if len(batch) == 1:
-                    log.error("record refused", topic=self.topic.name, offset=batch[0].offset, error=type(error).__name__)
-                    await self._bury(batch[0], type(error).__name__)
-                    return
-            middle = len(batch) // 2
-            await self._store(batch[:middle])
-            await self._store(batch[middle:])
-            return
+        started = monotonic()
+        for piece, tally in await poison.hear(self.shell, batch, self.group, self._patiently):
+            self._count(piece, tally, monotonic() - started)
 
-    async def _bury(self, record: Record, error: str) -> None:
+    async def _patiently(self, work: Callable[[], Awaitable[Tally]]) -> Tally:
+        """Waits out outages, in place: nobody else may read this partition meanwhile, and no other partition waits."""
         attempt = 0
         while True:
             try:
-                await self.shell.bury(record, self.group, error)
-                self._count([record], Tally(dead=1), 0.0)
-                return
-            except Exception as trouble:
-                if not postgres.is_outage(trouble):
+                return await work()
+            except Exception as error:
+                if not postgres.is_outage(error):
                     raise
                 attempt += 1
+                telemetry.RETRIES.labels(self.shell.service, "intake").inc()
+                log.warning("batch not stored; trying again", topic=self.topic.name, attempt=attempt, error=type(error).__name__)
                 await _pause(attempt)
 
-    def _count(self, batch: list[Record], tally: Tally, seconds: float) -> None:
-        self._stored_at = monotonic()
+    def _count(self, batch: Sequence[Record], tally: Tally, seconds: float) -> None:
+        self.stored_at = monotonic()
         service, topic = self.shell.service, self.topic.name
         telemetry.BATCH_SECONDS.labels(service, topic).observe(seconds)
         telemetry.BATCH_RECORDS.labels(service, topic).observe(len(batch))

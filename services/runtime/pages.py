@@ -1,5 +1,6 @@
 """A service's own pages: is it alive, is it ready, its numbers, its dead letters, and the test clock."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -135,10 +136,11 @@ async def _unsettled(engine: Engine, connection: Any, now: datetime) -> list[str
     """What is still under way, for people to read."""
     why = []
     known = {(row["topic"], row["part"]): row["next_off"] for row in await connection.fetch(QUERIES["next_offsets"])}
-    for intake in engine.intakes:
-        ends = await intake.ends()
-        if lag := sum(max(0, end - known.get((tp.topic, tp.partition), 0)) for tp, end in ends.items()):
-            why.append(f"{lag} records of {intake.topic.name} to read")
+    ends = await engine.watermarks.ends()
+    lag: Counter[str] = Counter()
+    for partition, end in ends.items():
+        lag[partition.topic] += max(0, end - known.get((partition.topic, partition.partition), 0))
+    why += [f"{records} records of {topic} to read" for topic, records in lag.items() if records]
     work: Any = await connection.fetchrow(QUERIES["open_work"])
     why += [
         f"{work[name]} rows in the {name}" if name == "outbox" else f"{work[name]} open calls" for name in ("outbox", "calls") if work[name]

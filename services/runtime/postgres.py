@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+from asyncpg.exceptions._base import DataError as UnencodableError  # the driver's own; asyncpg exports the server's of that name only
 
 from services.runtime.settings import Settings
 from services.runtime.stored import Pool
@@ -10,19 +11,13 @@ from services.runtime.stored import Pool
 OUTAGES = ("08", "40", "53", "55", "57")  # SQLSTATE classes: connection, rollback, resources, lock not available, shutdown or timeout
 
 
-DATA = ("22", "23")  # a value or a constraint
-
-
-def is_data_error(error: BaseException) -> bool:
-    """Whether it is a record's fault: Postgres, or its driver, refuses a value."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(DATA)
-    return isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnencodableError)
+"""A record's fault, not ours: Postgres (SQLSTATE 22 and 23), or its driver, refuses a value."""
 
 
 def is_outage(error: BaseException) -> bool:
     """Whether trying again may help: the network, the server, a lock or a timeout. Everything else is the data's fault, or ours."""
-    if is_data_error(error):
+    if isinstance(error, REFUSED):
         return False
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(OUTAGES)

@@ -42,8 +42,8 @@ class Queues(Generic[State]):
     moved: list[str] = field(default_factory=list)  # what became of those that were parked and released in this very batch
     renamed: list[tuple[int, str]] = field(default_factory=list)  # stored heads that wait for something else now
 
-    def hear(self, heard: Heard) -> str:
-        """Lets an event in, or behind the queue of its entity. Returns its disposition."""
+    def hear(self, heard: Heard, *, release: bool = True) -> str:
+        """Lets an event in, or behind the queue of its entity, and then what it makes known to the queue. Returns its disposition."""
         event, subject = heard.envelope.data, heard.envelope.subject
         decider = self.fold.decider
         blocked = [each for each in decider.route(event, subject) if self.waiting.get(each)]
@@ -51,25 +51,37 @@ class Queues(Generic[State]):
             self._park(heard, blocked[0], self.waiting[blocked[0]][0].waits_for)
             return "parked"
         disposition = self._answer(heard)
-        for entity_id in blocked:
+        for entity_id in blocked if release else ():
             self.release(entity_id)
         return disposition
 
     def release(self, entity_id: str) -> None:
         """Applies the queue from its head, as far as it goes."""
+        while self.release_head(entity_id):
+            pass
+
+    def release_head(self, entity_id: str, refused: str | None = None) -> bool:
+        """Applies the head, or buries it when it is known to be refused; False when there is none, or it still has to wait."""
         queue = self.waiting[entity_id]
-        while queue:
-            head = queue.pop(0)
+        if not queue:
+            return False
+        head = queue.pop(0)
+        if refused:
+            self._bury(head.heard, Reason.NOT_STORABLE, f"the database refused it ({refused})")
+            disposition = "dead"
+        else:
             disposition = self._answer(head.heard, parked=head)
-            if disposition == "parked":
-                return  # _answer put it back in front
-            if head.arrival is None:
-                self.moved.append(disposition)
-            else:
-                self.released.append((head, disposition))
+        if disposition == "parked":
+            return False  # it was put back in front
+        if head.arrival is None:
+            self.moved.append(disposition)
+        else:
+            self.released.append((head, disposition))
+        return True
 
     def give_up(self, entity_id: str, until: datetime) -> None:
         """Buries the head whose missing piece never came, and lets the rest go on."""
+        self.release(entity_id)
         queue = self.waiting[entity_id]
         while queue and queue[0].give_up_at <= until:
             head = queue.pop(0)
@@ -122,9 +134,13 @@ class Queues(Generic[State]):
         self.disposed.append((heard, "parked"))
 
     def _bury(self, heard: Heard, reason: Reason, message: str) -> None:
-        envelope = heard.envelope
-        self.letters.append(DeadLetter(heard.record, reason, message, envelope.source, envelope.id))
+        self.letters.append(letter_of(heard, reason, message))
         self.disposed.append((heard, "dead"))
+
+
+def letter_of(heard: Heard, reason: Reason, message: str) -> DeadLetter:
+    """The dead letter of an event."""
+    return DeadLetter(heard.record, reason, message, heard.envelope.source, heard.envelope.id)
 
 
 def from_row(row: Any) -> Parked:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.runtime import sql, telemetry
+from services.runtime import poison, sql, telemetry
 from services.runtime.apply import MEMORY, Shell
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
@@ -24,8 +24,8 @@ class Waker:
 
     async def run_once(self) -> int:
         """Returns how many timers fired and queues gave up; 0: nothing is due."""
-        fired = await self.shell.wake(self.batch)
-        gave_up = await self.shell.give_up_parked()
+        fired = await poison.wake(self.shell, self.batch)
+        gave_up = await poison.give_up(self.shell)
         telemetry.TIMERS.labels(self.shell.service).inc(fired)
         return fired + gave_up
 

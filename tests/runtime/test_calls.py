@@ -23,12 +23,13 @@ class Bank:
     def __init__(self) -> None:
         self.asked: list[Mapping[str, Any]] = []
         self.trouble: list[Exception] = []
+        self.says = {"yes": True}
 
     async def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         self.asked.append(request)
         if self.trouble:
             raise self.trouble.pop(0)
-        return {"yes": True}
+        return self.says
 
 
 @pytest.fixture
@@ -101,3 +102,15 @@ async def test_the_call_of_a_worker_that_died_is_taken_over_and_its_late_answer_
     released.set()
     await first
     assert await answers(pool) == ["answered"]
+
+
+@pytest.mark.usefixtures("asked")
+async def test_a_call_is_over_even_when_what_its_answer_leads_to_is_refused(shell: Shell[Purse], pool: Pool) -> None:
+    bank = Bank()
+    bank.says = {"burst": True}
+    calls = Calls(shell, {"bank": bank})
+    await calls.run_once()
+    assert await calls.run_once() == 0
+    assert await pool.fetchval("select outcome from calls") == "answered"
+    assert await pool.fetchval("select failed from purses") == 0
+    assert await pool.fetchval("select count(*) from dead_letters") == 1

@@ -92,3 +92,17 @@ async def test_what_is_older_than_the_memory_is_forgotten_in_small_bites(shell: 
     assert await waker.forget(NOW + timedelta(days=34)) == 0
     assert await waker.forget(NOW + timedelta(days=36)) == 1
     assert await pool.fetchval("select count(*) from inbox") == 0
+
+
+async def test_an_entity_whose_new_state_is_refused_sleeps_and_its_neighbours_wake(
+    shell: Shell[Purse], pool: Pool, clock: StillClock, waker: Waker
+) -> None:
+    account, activity = Publisher("subscription.account.v1"), Publisher("subscription.activity.v1")
+    for subject, at in (("sub_1", SOON), ("sub_bad", SOON + timedelta(seconds=13)), ("sub_2", SOON)):
+        await shell.hear([account.record(started(), subject), activity.record(ActivityResumed(last_seen_at=at), subject)], GROUP)
+    clock.time = SOON + timedelta(minutes=1)
+    assert await waker.run_once() == 2
+    woken = await pool.fetchval("select array_agg(entity_id order by entity_id) from transitions where event like 'timer %'")
+    assert woken == ["sub_1", "sub_2"]
+    assert await pool.fetchval("select wake_at from purses where id = 'sub_bad'") == clock.time + timedelta(days=1)
+    assert await pool.fetchval("select reason from dead_letters") == "timer_stuck"

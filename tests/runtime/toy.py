@@ -41,7 +41,7 @@ class Toy:
     def supplies(self, event: Event) -> frozenset[str]:
         return frozenset({"purse"}) if isinstance(event, SubscriptionStarted) else frozenset()
 
-    def decide(  # noqa: C901, PLR0912 -- a table of the shell's cases, one row each
+    def decide(  # noqa: C901, PLR0911, PLR0912 -- a table of the shell's cases, one row each
         self, entity_id: str, state: Purse | None, event: Input, when: When
     ) -> Outcome[Purse]:
         if isinstance(event, SubscriptionStarted):
@@ -67,8 +67,12 @@ class Toy:
                 return Ignored("nothing to do")
             case InactivityDetected():
                 return Decision(msgspec.structs.replace(state, alarms=(*state.alarms, ("take", event.last_seen_at, True))))
+            case ActivityResumed() if event.last_seen_at.second == 13:
+                return Decision(msgspec.structs.replace(state, alarms=(("burst", event.last_seen_at, False),)))
             case ActivityResumed():
                 return Decision(msgspec.structs.replace(state, alarms=(*state.alarms, ("tell", event.last_seen_at, False))))
+            case TimerDue("burst") | CallAnswered(answer={"burst": True}):
+                return Decision(msgspec.structs.replace(state, failed=5000, alarms=()))
             case TimerDue("tell" | "take", due_at) if not state.broken_timer:
                 alarms = tuple(alarm for alarm in state.alarms if alarm[:2] != (event.name, due_at))
                 rung = msgspec.structs.replace(state, alarms=alarms, fired=(*state.fired, event.name))

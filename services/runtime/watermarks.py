@@ -1,0 +1,72 @@
+"""Until when each input has been read: the broker is asked where its partitions end, and what is applied to there was seen through the
+moment of asking. Exact, and one request and one statement for all inputs of a service."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.runtime import sql, telemetry
+from services.runtime.apply import Shell
+from services.runtime.intake import Intake
+from services.runtime.settings import Settings
+
+QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+
+
+class Stuck(Exception):
+    """There is work and none gets done: the process had better be restarted."""
+
+
+@dataclass(slots=True)
+class Watermarks:
+    """Looks about once a second, on a connection of its own: on an intake's, a question waits behind its long poll."""
+
+    shell: Shell[Any]
+    intakes: Sequence[Intake]
+    settings: Settings
+    _consumer: AIOKafkaConsumer = field(init=False)
+
+    async def start(self) -> None:
+        """Opens the connection. It reads nothing and belongs to no group."""
+        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, group_id=None, metadata_max_age_ms=15_000)
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        """Closes the connection. Not while it is being asked: aiokafka would wait for ever."""
+        await self._consumer.stop()
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Where every input partition ends, those of other processes included."""
+        partitions = [TopicPartition(intake.topic.name, part) for intake in self.intakes for part in range(intake.topic.partitions)]
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        return ends
+
+    async def look(self) -> int:
+        """Writes down what this process has read to its end; returns 0. Raises Stuck, or what ended an intake's task."""
+        for intake in self.intakes:
+            intake.raise_if_failed()
+        applied = {partition: offset for intake in self.intakes for partition, offset in intake.applied.items()}
+        async with self.shell.pool.acquire() as connection:
+            asked_at = await self.shell.clock.now(connection)
+        ends = await self.ends()
+        for intake in self.intakes:
+            self._judge(intake, sum(max(0, ends.get(partition, 0) - offset) for partition, offset in intake.applied.items()))
+        seen = [(p.topic, p.partition, offset) for p, offset in applied.items() if p in ends and offset >= ends[p]]
+        if seen:
+            topics, parts, offsets = (list(each) for each in zip(*seen, strict=True))
+            async with self.shell.pool.acquire() as connection:
+                await connection.execute(QUERIES["seen"], topics, parts, offsets, asked_at)
+        return 0
+
+    def _judge(self, intake: Intake, lag: int) -> None:
+        service, topic = self.shell.service, intake.topic.name
+        telemetry.LAG.labels(service, topic).set(lag)
+        if not lag:
+            telemetry.DELAY.labels(service, topic).set(0)
+            intake.stored_at = monotonic()
+        elif monotonic() - intake.stored_at > self.settings.stuck_after:
+            raise Stuck(f"{lag} records of {topic} wait and none was stored for {self.settings.stuck_after:.0f} s")
