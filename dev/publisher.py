@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,12 +33,13 @@ class Publisher:
             await producer.stop()
 
     async def publish(self, subscription_id: str, event: Event, at: datetime) -> Envelope:
-        """One event that happened at `at`; returns once Kafka has it."""
+        """One event that happened at `at`; returns its envelope once Kafka has it."""
         envelope = Envelope(str(uuid7()), _SOURCE, at, subscription_id, event)
         key, value, headers = encode(envelope)
         await self.producer.send_and_wait(TOPIC_OF[type(event)].name, value, key=key, headers=headers)
         return envelope
 
-    async def publish_bytes(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> None:
-        """Whatever somebody else's program might write."""
-        await self.producer.send_and_wait(topic, value, key=key.encode(), headers=list(headers))
+    async def publish_cut_off(self, subscription_id: str, event: Event, at: datetime) -> None:
+        """The same as a program would publish it that breaks off in the middle."""
+        key, value, headers = encode(Envelope(str(uuid7()), _SOURCE, at, subscription_id, event))
+        await self.producer.send_and_wait(TOPIC_OF[type(event)].name, value[: len(value) // 2], key=key, headers=headers)

@@ -176,14 +176,20 @@ class System:
         """Move the test clock, from timer to timer, until everything has settled at `to`."""
         return await test_clock.advance(self.urls, to, on_step)
 
+    def ended(self) -> str | None:
+        """Which service process has ended by itself, and what it said last, if any has."""
+        for process in [each for running in self.processes.values() for each in running]:
+            if not process.child.running:
+                return f"{process.child.name} ended. What it said last:\n{service_log.last_words(process.child.log)}"
+        return None
+
     async def outcome(self) -> str:
         """Wait until something ends by itself, and say what."""
         servers = asyncio.create_task(self.stack.outcome())
         try:
             while not servers.done():
-                for process in [each for running in self.processes.values() for each in running]:
-                    if not process.child.running:
-                        return f"{process.child.name} ended. What it said last:\n{service_log.last_words(process.child.log)}"
+                if ended := self.ended():
+                    return ended
                 await asyncio.sleep(0.5)
             return servers.result()
         finally:
