@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -97,6 +98,11 @@ Email = Annotated[
 ]
 
 
+@cache
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
 class Part(BaseModel):
     """A piece of an event."""
 
@@ -111,7 +117,7 @@ class Event(Part):
     @classmethod
     def kebab(cls) -> str:
         """`CancellationRequested` is written `cancellation-requested` in types, files and on the command line."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        return _kebab(cls.__name__)
 
 
 class Contact(Part):

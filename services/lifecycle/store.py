@@ -48,10 +48,10 @@ def _row(entity: Entity[Subscription]) -> tuple[Any, ...]:
     """In the order of the query's arrays."""
     state = entity.state
     facts = state.facts
-    flag = state.inactivity if isinstance(state, Trialing | Active) else None
+    flag = state.inactivity if isinstance(state, (Trialing, Active)) else None
     leaving = state if isinstance(state, NonRenewing) else None
     ended = state if isinstance(state, Ended) else None
-    cancellation = state.cancellation if isinstance(state, NonRenewing | Ended) else None
+    cancellation = state.cancellation if isinstance(state, (NonRenewing, Ended)) else None
     return (
         entity.entity_id,
         entity.version,
@@ -62,7 +62,7 @@ def _row(entity: Entity[Subscription]) -> tuple[Any, ...]:
         facts.price_minor,
         facts.currency,
         facts.period_end,
-        state.trial_ends_at if isinstance(state, Trialing | NonRenewing) else None,
+        state.trial_ends_at if isinstance(state, (Trialing, NonRenewing)) else None,
         cancellation.canceled_at if cancellation else None,
         leaving.ends_at if leaving else None,
         ended.ended_at if ended else None,

@@ -153,24 +153,24 @@ class Shell(Generic[State]):
     async def _claim(
         self, connection: Connection, events: Sequence[Heard], letters: list[DeadLetter], now: datetime, tally: Tally
     ) -> list[Heard]:
-        """The events nobody applied before; repeats are counted, conflicts become dead letters."""
+        """The events of one partition that nobody applied before; repeats are counted, conflicts become dead letters."""
         if not events:
             return []
         first: dict[tuple[str, str], Heard] = {}
         later = [heard for heard in events if first.setdefault((heard.envelope.source, heard.envelope.id), heard) is not heard]
         rows = [
-            (h.envelope.source, h.envelope.id, h.sha256, h.record.topic, h.record.partition, h.record.offset,
-             "applied" if self._routes(h) else "ignored")
-            for h in first.values()
-        ]  # fmt: skip
-        *columns, dispositions = column(rows, 7)
-        claimed = {(row[0], row[1]) for row in await connection.fetch(QUERIES["claim"], *columns, now, dispositions)}
+            (source, id_, heard.sha256, heard.record.offset, "applied" if self._routes(heard) else "ignored")
+            for (source, id_), heard in first.items()
+        ]
+        place = events[0].record
+        claimed = set(map(tuple, await connection.fetch(QUERIES["claim"], *column(rows, 5), place.topic, place.partition, now)))
         repeats = [heard for key, heard in first.items() if key not in claimed] + later
         if repeats:
             await self._judge_repeats(connection, repeats, letters, tally)
         fresh = [heard for key, heard in first.items() if key in claimed]
-        tally.ignored += sum(1 for heard in fresh if not self._routes(heard))
-        return [heard for heard in fresh if self._routes(heard)]
+        useful = [heard for heard in fresh if self._routes(heard)]
+        tally.ignored += len(fresh) - len(useful)
+        return useful
 
     async def _judge_repeats(self, connection: Connection, repeats: Sequence[Heard], letters: list[DeadLetter], tally: Tally) -> None:
         keys = column(((heard.envelope.source, heard.envelope.id) for heard in repeats), 2)

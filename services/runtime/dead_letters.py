@@ -8,7 +8,7 @@ from pathlib import Path
 from offramp_schemas import MEANING
 from offramp_schemas.topics import DEAD_LETTERS
 from services.runtime import sql
-from services.runtime.fold import FOLLOW_UPS, Emitted, column, shard_of
+from services.runtime.fold import Emitted, column, id_of, shard_of
 from services.runtime.records import DeadLetter, masked, pack_headers, unpack_headers
 from services.runtime.stored import Connection
 
@@ -41,7 +41,7 @@ async def bury(connection: Connection, service: str, group: str, letters: Sequen
 async def emit(connection: Connection, service: str, rows: Sequence[Emitted]) -> None:
     """Puts rows into the outbox."""
     if rows:
-        columns = column(((e.shard, e.id, e.topic, e.type, e.key, e.payload, e.headers) for e in rows), 7)
+        columns = column(rows, 7)
         await connection.execute(QUERIES["emit"], *columns, channel(service))
 
 
@@ -58,7 +58,7 @@ def _announcement(service: str, group: str, letter: DeadLetter, value: bytes | N
         "dlq.attempts": "1", "dlq.first-failed-at": now.isoformat(), "dlq.redacted": str(redacted).lower(),
     }  # fmt: skip
     headers = [*record.headers, *((name, text.encode()) for name, text in described.items())]
-    id_ = uuid.uuid5(FOLLOW_UPS, f"{service}|dead|{record.topic}|{record.partition}|{record.offset}")
+    id_ = id_of(f"{service}|dead|{record.topic}|{record.partition}|{record.offset}")
     topic = DEAD_LETTERS[service].name
     return Emitted(shard_of(record.key), id_, topic, "dead-letter", record.key, value, pack_headers(headers))
 
@@ -72,7 +72,7 @@ async def redrive(connection: Connection, service: str, place: tuple[str, int, i
         if letter["event_id"] is not None:
             await connection.execute(QUERIES["release"], letter["source"], letter["event_id"])
         headers = pack_headers(unpack_headers(letter["headers"]))
-        row = Emitted(shard_of(letter["key"]), uuid.uuid4(), place[0], "redriven", letter["key"], letter["value"], headers)
+        row = Emitted(shard_of(letter["key"]), str(uuid.uuid4()), place[0], "redriven", letter["key"], letter["value"], headers)
         await emit(connection, service, [row])
         await connection.execute(QUERIES["resolve"], *place, now, "redriven", None)
 

@@ -1,11 +1,11 @@
 """What one transaction will write: events fold into entities in order, in memory. No I/O, no clock."""
 
+import hashlib
 import uuid
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,8 +21,7 @@ MAX_FIRINGS = 1000  # of one entity in one transaction: a bound, not a rule
 QUARANTINE = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):  # a tuple, as everything that is made for every event: a frozen dataclass takes four times as long
     """What made something happen: an event, a timer or an answer. Ids of follow-ups are derived from it."""
 
     source: str
@@ -32,12 +31,11 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Emitted:
-    """A row of the outbox."""
+class Emitted(NamedTuple):
+    """A row of the outbox, in the order of the query's arrays."""
 
     shard: int
-    id: uuid.UUID
+    id: str
     topic: str
     type: str
     key: bytes | None
@@ -48,6 +46,13 @@ class Emitted:
 def shard_of(key: bytes | None) -> int:
     """The relay's shard of a key: order holds within it."""
     return zlib.crc32(key or b"") % SHARDS
+
+
+def id_of(name: str) -> str:
+    """The UUID that `uuid.uuid5(FOLLOW_UPS, name)` gives, as text, in a third of the time."""
+    digits = hashlib.sha1(FOLLOW_UPS.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 class Fold(Generic[State]):
@@ -68,7 +73,7 @@ class Fold(Generic[State]):
             envelope.source, envelope.id, type(envelope.data).kebab(), envelope.correlationid or envelope.id, envelope.traceparent
         )
         answers: list[tuple[str, Decision[State]]] = []
-        ignored = Ignored("not for this service")
+        ignored: Ignored | None = None
         for entity_id in self.decider.route(envelope.data, envelope.subject):
             outcome = self._decide(entity_id, envelope.data, when)
             if isinstance(outcome, Decision):
@@ -79,7 +84,7 @@ class Fold(Generic[State]):
                 return outcome
         for position, (entity_id, decision) in enumerate(answers):
             self._take(entity_id, decision, cause, position)
-        return answers[0][1] if answers else ignored
+        return answers[0][1] if answers else ignored or Ignored("not for this service")
 
     def fire(self, entity_id: str, seen_through: datetime | None) -> int:
         """Fires the timers that are due, each at most once; returns how many."""
@@ -164,11 +169,9 @@ class Fold(Generic[State]):
     def _emit(self, entity_id: str, state: State, event: Event, version: int, cause: Cause, position: str) -> Emitted:
         if isinstance(event, FollowUp):
             _, name = self.decider.identify(entity_id, state, event)
-            event = event.model_copy(update={"version": version, "state": name})
-        id_ = uuid.uuid5(FOLLOW_UPS, f"{self.service}|{cause.source}|{cause.id}|{entity_id}|{position}")
-        envelope = Envelope(
-            str(id_), f"//offramp/{self.service}", self.now, entity_id, event, cause.correlationid, cause.id, cause.traceparent
-        )
+            event.__dict__.update(version=version, state=name)  # it was made for us just now; a copy would take longer than writing it
+        id_ = id_of(f"{self.service}|{cause.source}|{cause.id}|{entity_id}|{position}")
+        envelope = Envelope(id_, f"//offramp/{self.service}", self.now, entity_id, event, cause.correlationid, cause.id, cause.traceparent)
         key, payload, headers = encode(envelope)
         kind = type(event)
         return Emitted(shard_of(key), id_, TOPIC_OF[kind].name, TYPE_OF[kind], key, payload, pack_headers(headers))

@@ -1,7 +1,7 @@
 -- name: claim
 -- Whoever inserts first owns the event; a released one (redrive) may be claimed once more.
-insert into inbox(source, event_id, body_sha256, topic, part, off, seen_at, disposition)
-select s, e, h, t, p, o, $7, d from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::int[], $6::bigint[], $8::text[]) u(s, e, h, t, p, o, d)
+insert into inbox(source, event_id, body_sha256, off, disposition, topic, part, seen_at)
+select s, e, h, o, d, $6, $7, $8 from unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::text[]) u(s, e, h, o, d)
 on conflict(source, event_id) do update set topic = excluded.topic, part = excluded.part, off = excluded.off, disposition = excluded.disposition
   where inbox.disposition = 'released' and inbox.body_sha256 = excluded.body_sha256
 returning source, event_id
