@@ -155,8 +155,13 @@ class System:
     async def start_process(self, service: str) -> Process:
         """One more process of a service, ready."""
         process = self._launch(service)
-        async with _session() as session:
-            await process.ready(session)
+        try:
+            async with _session() as session:
+                await process.ready(session)
+        except BaseException:
+            self.processes[service].remove(process)
+            await process.child.stop(signal.SIGKILL, within=10)
+            raise
         return process
 
     def kill(self, service: str, number: int = 0) -> None:

@@ -64,7 +64,8 @@ class Customer:
         yield told_at, SubscriptionStarted(
             customer_id=f"cus_{self._id}", owner_id=self.user_id, contact=Contact(email=self.email, name=f"{self.first} {self.last}"),
             plan=self.plan.lower(), plan_name=self.plan, price_minor=self.price_minor, currency="EUR",
-            interval="year" if yearly else "month", current_period_start=began, current_period_end=ends, account_created_at=began or told_at, country=self.country, consumer=True,
+            interval="year" if yearly else "month", current_period_start=began, current_period_end=ends,
+            account_created_at=began or told_at, country=self.country, consumer=True,
         )  # fmt: skip
         if began and told_at == began:
             yield began + timedelta(minutes=1), PaymentSucceeded(

@@ -20,7 +20,8 @@ def show(page: Page, what: Found, counted: Mapping[str, int], seconds: float) ->
     page.out.print()
     for customer in CAST:
         if row := what.rows.get(customer.subscription_id):
-            mails = f"{what.mails[customer.subscription_id].total():>2} mails"
+            number = what.mails[customer.subscription_id].total()
+            mails = f"{number:>2} mail" if number == 1 else f"{number:>2} mails"
             page.out.print(
                 Text.assemble("  ", (f"{customer.first:<7}", "bold"), f"{_subscription(row):<50}{_refund(row):<33}", (mails, MAIL))
             )
