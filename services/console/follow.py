@@ -111,6 +111,8 @@ class Follow:
         mark = await self.database.row(service, "next_offset", *here[:2])
         if mark is None or mark["next_off"] <= self.place.offset:
             return None  # not read yet
+        if row is None and (fresh := await self.database.row(service, "dispositions", [id_])):  # it was read between the two looks
+            return await self._disposition(service, id_, fresh)
         letter = await self.database.row(service, "dead_letter_at", *here)
         if letter is None:
             return "duplicate"
