@@ -17,7 +17,7 @@ from services.runtime.apply import Shell
 from services.runtime.decision import CallAnswered
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
-LEASE = timedelta(seconds=45)
+LEASE = timedelta(seconds=30)  # and one TIMEOUT after it: a dead worker's call, too, has its outcome within a minute
 TRIES = 3
 TIMEOUT = 20.0  # of one try, seconds; a caller's own limits are tighter
 log = structlog.get_logger()

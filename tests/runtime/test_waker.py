@@ -87,11 +87,28 @@ async def test_a_timer_that_does_not_go_away_puts_its_entity_to_sleep_and_tells_
     assert await waker.run_once() == 0, "it is not spun on"
 
 
-async def test_what_is_older_than_the_memory_is_forgotten_in_small_bites(shell: Shell[Purse], pool: Pool, waker: Waker) -> None:
-    await begin(shell)
-    assert await waker.forget(NOW + timedelta(days=34)) == 0
-    assert await waker.forget(NOW + timedelta(days=36)) == 1
+async def test_what_is_older_than_the_memory_is_forgotten_in_small_bites(shell: Shell[Purse], pool: Pool, clock: StillClock) -> None:
+    account = Publisher("subscription.account.v1")
+    await shell.hear([account.record(started(), f"sub_{number}") for number in range(5)], GROUP)
+    waker = Waker(shell, bite=2)
+    clock.time = NOW + timedelta(days=35)
+    assert await waker.forget() == 0
+    clock.time = NOW + timedelta(days=37)
+    waker = Waker(shell, bite=2)
+    assert [await waker.forget() for _ in range(4)] == [2, 2, 1, 0]
     assert await pool.fetchval("select count(*) from inbox") == 0
+
+
+async def test_a_repeat_is_known_as_long_as_it_is_not_too_old(shell: Shell[Purse], pool: Pool, clock: StillClock) -> None:
+    event = Publisher("subscription.account.v1").record(started(), time=NOW + timedelta(hours=23))  # its publisher's clock is ahead
+    await shell.hear([event], GROUP)
+    clock.time = NOW + timedelta(days=35, hours=22)
+    await Waker(shell).forget()
+    assert (await shell.hear([event], GROUP)).duplicate == 1
+    clock.time = NOW + timedelta(days=37)
+    await Waker(shell).forget()
+    assert (await shell.hear([event], GROUP)).dead == 1
+    assert await pool.fetchval("select reason from dead_letters") == "too_old"
 
 
 async def test_an_entity_whose_new_state_is_refused_sleeps_and_its_neighbours_wake(
