@@ -43,7 +43,9 @@ async def _until_interrupted(directory: Path, test_clock: bool) -> None:
             raise StackError(await system.outcome())
         finally:
             env_file.unlink(missing_ok=True)
-            _err.print(f"\nStopping ... {directory} keeps the data for the next start.", style="bright_black")
+            _err.print(
+                f"\nStopping ... The next start goes on with the data in {directory}; with --fresh it begins anew.", style="bright_black"
+            )
 
 
 def _write_environment(system: System) -> Path:

@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +17,10 @@ from typing import Any, Literal
 import aiohttp
 import asyncpg
 
-from dev import service_log
 from dev.places import HOST, StackError, claim_port
 from dev.processes import Child
 from dev.sandbox import Sandbox
+from dev.service_process import Process
 from dev.stack import Ports, Stack
 from services.console import clock as test_clock
 from services.runtime import topics
@@ -30,38 +29,8 @@ from services.runtime.migrations import MigrationError
 from services.runtime.prepare import CONSOLE_ROLE, SERVICES, prepare_database, role_of
 
 DATABASE = "offramp"
-_READY_WITHIN = 60.0  # seconds
 _STOPS_WITHIN = 30.0  # seconds: a little more than a service takes to drain
-_GLANCE_EVERY = 0.05  # seconds
-
-
-@dataclass(frozen=True)
-class Process:
-    """One process of a service and where its pages are."""
-
-    service: str
-    child: Child
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Of its pages: /readyz, /metrics, /clock."""
-        return f"http://{HOST}:{self.port}"
-
-    async def ready(self, session: aiohttp.ClientSession) -> None:
-        """Wait until it says so. Raises StackError if it ends instead, or takes too long."""
-        deadline = time.monotonic() + _READY_WITHIN
-        while time.monotonic() < deadline:
-            if not self.child.running:
-                raise StackError(f"{self.child.name} ended at once. What it said last:\n{service_log.last_words(self.child.log)}")
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-                async with session.get(f"{self.url}/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(_GLANCE_EVERY)
-        raise StackError(
-            f"{self.child.name} is not ready after {_READY_WITHIN:.0f} s. What it said last:\n{service_log.last_words(self.child.log)}"
-        )
+_GLANCE_EVERY = 0.5  # seconds between looks at whether everything still runs
 
 
 @dataclass(frozen=True)
@@ -185,7 +154,7 @@ class System:
         """Which service process has ended by itself, and what it said last, if any has."""
         for process in [each for running in self.processes.values() for each in running]:
             if not process.child.running:
-                return f"{process.child.name} ended. What it said last:\n{service_log.last_words(process.child.log)}"
+                return f"{process.child.name} ended. What it said last:\n{process.last_words}"
         return None
 
     async def outcome(self) -> str:
@@ -195,7 +164,7 @@ class System:
             while not servers.done():
                 if ended := self.ended():
                     return ended
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(_GLANCE_EVERY)
             return servers.result()
         finally:
             servers.cancel()

@@ -33,6 +33,7 @@ class Narrator:
         self.page, self.maildir = page, maildir
         self.counted: Counter[str] = Counter()
         self._consumer = consumer
+        self._listening: asyncio.Task[None] | None = None
         self._next: dict[TopicPartition, int] = {}
         self._subjects: dict[str, str] = {}
 
@@ -44,7 +45,7 @@ class Narrator:
         await consumer.start()
         consumer.assign([TopicPartition(topic.name, number) for topic in _TOLD_ON for number in range(topic.partitions)])
         narrator = cls(page, maildir, consumer)
-        listening = asyncio.create_task(narrator._listen())
+        listening = narrator._listening = asyncio.create_task(narrator._listen())
         try:
             yield narrator
         finally:
@@ -58,6 +59,8 @@ class Narrator:
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(self._consumer.assignment()))
         async with asyncio.timeout(20):
             while any(self._next.get(partition, 0) < end for partition, end in ends.items()):
+                if self._listening is not None and self._listening.done():
+                    self._listening.result()  # raises what went wrong
                 await asyncio.sleep(0.01)
 
     async def _listen(self) -> None:

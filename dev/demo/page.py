@@ -39,6 +39,10 @@ class Page:
         if beneath:
             self.out.print(beneath, style=QUIET)
 
+    def good(self, words: str) -> None:
+        """The last word, when all is well."""
+        self.out.print(Text.assemble("\n", (words, "bold green")))
+
     def quiet(self, words: str) -> None:
         """What may be overlooked."""
         self.out.print(words, style=QUIET)

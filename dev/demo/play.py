@@ -38,7 +38,7 @@ async def play(page: Page) -> None:
         summary.show(page, what, counted, time.monotonic() - began)
         if surprises := ending.surprises(what):
             raise StackError("\n".join(["The end is not as it should be:", *surprises]))
-        page.title("All of this was read back from the database, the mailbox and the provider, and is as it should be.")
+        page.good("All of this was read back from the database, the mailbox and the provider, and is as it should be.")
 
 
 async def _perform(system: System, page: Page) -> dict[str, int]:
