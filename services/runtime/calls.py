@@ -1,14 +1,16 @@
 """Leased calls to the outside. Whatever happens, the entity hears an outcome within a minute; waiting longer is a timer of its state."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -19,6 +21,7 @@ from services.runtime.decision import CallAnswered
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 LEASE = timedelta(seconds=30)  # and one TIMEOUT after it: a dead worker's call, too, has its outcome within a minute
 TRIES = 3
+GLANCE = 0.05  # seconds between looks for new calls while others are under way
 TIMEOUT = 20.0  # of one try, seconds; a caller's own limits are tighter
 log = structlog.get_logger()
 
@@ -36,43 +39,51 @@ class Unknown(Exception):
 
 @dataclass(slots=True)
 class Calls:
-    """Takes open calls, several at once, and brings their outcomes back through the shell."""
+    """Makes open calls, several at once, those of one entity one after the other, and brings their outcomes back through the shell."""
 
     shell: Shell[Any]
     callers: Mapping[str, Caller]
     at_once: int = 32
     retry_pause: float = 1.0
+    token: uuid.UUID = field(default_factory=uuid.uuid4)
+    _under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    _outcomes: dict[str, tuple[str, CallAnswered]] = field(default_factory=dict)
 
     async def run_once(self) -> int:
-        """Leases what is due and waits for all its outcomes; returns how many calls were ended or put off."""
+        """Takes on what is due while hands are free, and brings in the outcomes that are there; 0: none, and none is under way."""
         if not self.callers:
             return 0
-        token = uuid.uuid4()
+        await self._lease(self.at_once - len(self._under_way))
+        if self._under_way and not self._outcomes:
+            await asyncio.wait(self._under_way, timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED)
+        return await self._bring_in() + len(self._under_way)
+
+    async def drain(self) -> None:
+        """Waits for what is under way and brings it in; a call takes TIMEOUT at most."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._bring_in()
+
+    async def _lease(self, hands: int) -> None:
+        if hands <= 0:
+            return
         async with self.shell.pool.acquire() as connection:
-            rows = await connection.fetch(QUERIES["lease_calls"], token, LEASE, self.at_once)
-        if not rows:
-            return 0
-        done: asyncio.Queue[tuple[str, str, CallAnswered] | None] = asyncio.Queue()
-        tasks = [asyncio.create_task(self._perform(row, token, done)) for row in rows]
-        try:
-            await self._collect(token, done, len(rows))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return len(rows)
+            rows = await connection.fetch(QUERIES["lease_calls"], self.token, LEASE, hands)
+        for row in rows:
+            task = asyncio.create_task(self._perform(row))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
 
-    async def _collect(self, token: uuid.UUID, done: "asyncio.Queue[tuple[str, str, CallAnswered] | None]", expected: int) -> None:
-        """Stores outcomes as they come, those that came together in one transaction."""
-        while expected > 0:
-            got = [await done.get()]
-            while not done.empty():
-                got.append(done.get_nowait())
-            expected -= len(got)
-            if answers := {each[0]: (each[1], each[2]) for each in got if each}:
-                await poison.answer(self.shell, token, answers)
+    async def _bring_in(self) -> int:
+        """Outcomes that came together are stored together. They stay here until that worked."""
+        outcomes = dict(self._outcomes)
+        if outcomes:
+            await poison.answer(self.shell, self.token, outcomes)
+        for key in outcomes:
+            del self._outcomes[key]
+        return len(outcomes)
 
-    async def _perform(self, row: Any, token: uuid.UUID, done: "asyncio.Queue[tuple[str, str, CallAnswered] | None]") -> None:
+    async def _perform(self, row: Any) -> None:
         key, kind, started = row["idempotency_key"], row["kind"], time.monotonic()
         answer: Mapping[str, Any] | None = None
         trouble: str | None = None
@@ -80,9 +91,8 @@ class Calls:
             answer = await asyncio.wait_for(self.callers[kind](msgspec.json.decode(row["request"])), TIMEOUT)
         except Unreachable as error:
             if row["attempts"] < TRIES:
-                await self._put_off(key, token, self.retry_pause * row["attempts"])
                 telemetry.CALLS.labels(self.shell.service, kind, "put_off").inc()
-                await done.put(None)
+                await self._put_off(key, self.retry_pause * row["attempts"])
                 return
             trouble = "unreachable"
             log.warning("call did not get through", kind=kind, call=key, error=type(error).__name__)
@@ -94,8 +104,10 @@ class Calls:
             log.exception("caller failed", kind=kind, call=key, error=type(error).__name__)
         telemetry.CALLS.labels(self.shell.service, kind, trouble or "answered").inc()
         telemetry.CALL_SECONDS.labels(self.shell.service, kind).observe(time.monotonic() - started)
-        await done.put((key, row["entity_id"], CallAnswered(kind, key, answer, trouble)))
+        self._outcomes[key] = row["entity_id"], CallAnswered(kind, key, answer, trouble)
 
-    async def _put_off(self, key: str, token: uuid.UUID, pause: float) -> None:
-        async with self.shell.pool.acquire() as connection:
-            await connection.execute(QUERIES["retry_call"], key, token, timedelta(seconds=pause))
+    async def _put_off(self, key: str, pause: float) -> None:
+        """If this fails, the lease runs out and the call comes back by itself."""
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            async with self.shell.pool.acquire() as connection:
+                await connection.execute(QUERIES["retry_call"], key, self.token, timedelta(seconds=pause))

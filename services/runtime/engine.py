@@ -80,6 +80,7 @@ class Engine:
                 for bell in self._bells.values():
                     bell.set()
                 await asyncio.gather(*(intake.stop() for intake in self.intakes), *self._loops, return_exceptions=True)
+                await self.calls.drain()
                 await self.watermarks.stop()
                 if self.intakes:
                     await self._last_words()

@@ -96,10 +96,13 @@ select case when count(*) >= $1 then min(seen_through) end from watermarks
 select topic, part, next_off from watermarks
 
 -- name: lease_calls
--- Taken for a while with a token, so that a dead worker's calls come back.
+-- Taken for a while with a token, so that a dead worker's calls come back. Only the first open one of an entity:
+-- "we have your request" must not be overtaken by "it is approved".
 update calls set lease_token = $1, lease_until = clock_timestamp() + $2::interval, attempts = attempts + 1
 where idempotency_key in (
-  select idempotency_key from calls where done_at is null and next_attempt_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+  select idempotency_key from calls due
+  where done_at is null and next_attempt_at <= clock_timestamp() and (lease_until is null or lease_until < clock_timestamp())
+    and not exists (select from calls before where before.entity_id = due.entity_id and before.done_at is null and before.seq < due.seq)
   order by next_attempt_at limit $3 for update skip locked)
 returning idempotency_key, entity_id, kind, request, attempts
 

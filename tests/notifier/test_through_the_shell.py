@@ -26,6 +26,7 @@ class Clock:
     """Business time stands where the test puts it."""
 
     time = NOW
+    ahead = timedelta(days=1)
 
     async def now(self, connection: Connection) -> datetime:
         return self.time

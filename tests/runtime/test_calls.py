@@ -12,7 +12,7 @@ from services.runtime import calls as calls_module
 from services.runtime.apply import Shell
 from services.runtime.calls import Calls, Unknown, Unreachable
 from services.runtime.stored import Pool
-from tests.runtime.toy import Publisher, Purse, started
+from tests.runtime.toy import NOW, Publisher, Purse, started
 
 GROUP = "offramp.lifecycle.test"
 
@@ -95,12 +95,12 @@ async def test_the_call_of_a_worker_that_died_is_taken_over_and_its_late_answer_
     released = asyncio.Event()
     monkeypatch.setattr(calls_module, "LEASE", timedelta(0))
     hanging, bank = Hanging(), Bank()
-    first = asyncio.create_task(Calls(shell, {"bank": hanging}).run_once())
-    while not hanging.asked:
-        await asyncio.sleep(0)
+    first = Calls(shell, {"bank": hanging})
+    await first.run_once()
+    assert hanging.asked
     await Calls(shell, {"bank": bank}).run_once()
     released.set()
-    await first
+    await first.drain()
     assert await answers(pool) == ["answered"]
 
 
@@ -114,3 +114,27 @@ async def test_a_call_is_over_even_when_what_its_answer_leads_to_is_refused(shel
     assert await pool.fetchval("select outcome from calls") == "answered"
     assert await pool.fetchval("select failed from purses") == 0
     assert await pool.fetchval("select count(*) from dead_letters") == 1
+
+
+async def test_calls_of_one_entity_are_made_in_their_order_and_a_slow_one_holds_up_nobody_else(shell: Shell[Purse], pool: Pool) -> None:
+    account, payments = Publisher("subscription.account.v1"), Publisher("subscription.payment.v1")
+    for subject in ("sub_slow", "sub_quick"):
+        asks = [payments.record(PaymentMethodUpdated(card_brand="call"), subject, time=NOW - timedelta(hours=2 - n)) for n in range(2)]
+        await shell.hear([account.record(started(), subject), *asks], GROUP)
+    made: list[str] = []
+    released = asyncio.Event()
+
+    async def bank(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        made.append(request["who"])
+        if request["who"] == "sub_slow":
+            await released.wait()
+        return {}
+
+    calls = Calls(shell, {"bank": bank})
+    for _ in range(3):
+        await calls.run_once()
+    assert (made.count("sub_slow"), made.count("sub_quick")) == (1, 2)
+    released.set()
+    while await calls.run_once():
+        pass
+    assert made.count("sub_slow") == 2

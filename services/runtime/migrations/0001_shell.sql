@@ -43,6 +43,7 @@ insert into outbox_leases(shard) select generate_series(0, 15);
 -- What is asked of the outside. Leased with a token; ends in an outcome within a minute of machine time.
 create table calls(
   idempotency_key text primary key,
+  seq bigint generated always as identity,                           -- those of one entity are made in their order, one after the other
   entity_id text not null, kind text not null, request jsonb not null,                                           -- emptied when it is done: it may name people
   asked_at timestamptz not null,                                     -- business time
   correlationid text not null, traceparent text,                     -- of what asked for it: its answer's follow-ups carry them on
@@ -52,6 +53,7 @@ create table calls(
   check((lease_token is null) = (lease_until is null)));
 create index on calls(next_attempt_at) where done_at is null;
 create index on calls(entity_id);
+create index on calls(entity_id, seq) where done_at is null;
 
 -- What could not be handled: somebody owns each until it is resolved.
 create table dead_letters(
