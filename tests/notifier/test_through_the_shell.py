@@ -70,6 +70,7 @@ async def test_a_fact_becomes_one_mail_and_a_repeat_none(shell: Shell[Letters], 
     async with MailServer("127.0.0.1", server.port) as mail_server:
         calls = Calls(shell, {"mail": Postman(mail_server, POLICY, Renderer(POLICY))})
         assert await calls.run_once() == 1
+        await calls.drain()
         await shell.hear([record], GROUP)
         assert await calls.run_once() == 0
     [mail] = server.messages()
