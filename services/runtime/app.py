@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def run(name: str, build: Build) -> NoReturn:
     except KeyboardInterrupt:
         _exit(130, f"offramp {name}: interrupted before it started")
     host = _Host(service, wanted)
+    _listen_or_exit(name, wanted)
     worker = _Worker(host.app, loglevel="WARNING", quiet=True, redirect_stdouts=False, override_logging=False)
     worker.execute_from_commandline()
     raise AssertionError("the worker exits")
@@ -110,7 +112,10 @@ async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:
 
 async def _connect(wanted: Settings) -> Connection:
     password = wanted.postgres_password.get_secret_value() if wanted.postgres_password else None
-    return await asyncpg.connect(wanted.postgres.get_secret_value(), password=password, timeout=5)
+    try:
+        return await asyncpg.connect(wanted.postgres.get_secret_value(), password=password, timeout=5)
+    except ValueError:  # its message may hold a piece of the password
+        raise SettingsError("OFFRAMP_POSTGRES can't be read: it must be postgresql://host:port/database") from None
 
 
 async def _patiently(seconds: float, attempt: Callable[[], Any], what: str) -> Any:
@@ -137,6 +142,17 @@ def _explain_kafka(error: BaseException) -> str:
         f"Kafka does not answer at OFFRAMP_KAFKA ({type(error).__name__}): is it running, is the address right? "
         "With SASL, a wrong password looks the same"
     )
+
+
+def _listen_or_exit(name: str, wanted: Settings) -> None:
+    """Tries the port of the pages: Faust would tell of it in a traceback."""
+    port = wanted.port or PORTS[name]
+    try:
+        with socket.create_server((wanted.bind, port), family=socket.AF_INET6 if ":" in wanted.bind else socket.AF_INET):
+            pass
+    except OSError as error:
+        what = f"can't listen on port {port} of {wanted.bind} ({error.strerror})"
+        _exit(1, f"offramp {name}: {what}: end what listens there, or choose another with OFFRAMP_PORT (OFFRAMP_BIND: the address)")
 
 
 def _exit(code: int, message: str) -> NoReturn:

@@ -72,7 +72,8 @@ def read(path: Path, section: str, model: type[Policy]) -> tuple[Policy, bytes]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         body = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PolicyError(f"{path}: not YAML: {error}") from None
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        raise PolicyError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {problem or error}") from None
     if not isinstance(body, dict) or root is None:
         raise PolicyError(f"{path}:1: must be a mapping with the sections {', '.join(sorted(SECTIONS))}")
     for name in body:

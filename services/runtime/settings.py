@@ -72,6 +72,13 @@ class Settings(BaseSettings):
                 raise ValueError("must be host:port")
         return value
 
+    @field_validator("postgres")
+    @classmethod
+    def _a_url(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be postgresql://host:port/database")
+        return value
+
     @property
     def look_interval(self) -> timedelta:
         """`look_every` as a duration."""
