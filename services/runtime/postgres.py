@@ -41,6 +41,7 @@ async def pool(settings: Settings, service: str) -> Pool:
             "lock_timeout": "5s",
             "statement_timeout": "9s",
             "jit": "off",
+            "plan_cache_mode": "force_custom_plan",  # one made while a table was empty would be kept when it is full
         },
     )
 

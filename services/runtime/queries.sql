@@ -130,11 +130,11 @@ update outbox_leases set token = null, held_until = null where token = $1 and no
 
 -- name: take_outbox
 -- The oldest of my shards.
-select shard, seq, topic, record_key, payload, headers from outbox where shard = any($1::smallint[]) order by seq limit $2
+select seq, topic, record_key, payload, headers from outbox where shard = any($1::smallint[]) order by seq limit $2
 
 -- name: sent
 -- Kafka has them.
-delete from outbox o using unnest($1::smallint[], $2::bigint[]) u(shard, seq) where o.shard = u.shard and o.seq = u.seq
+delete from outbox where seq = any($1::bigint[])
 
 -- name: open_work
 -- What keeps the system from being settled.

@@ -51,7 +51,7 @@ class Relay:
             return 0  # it took too long to come here: another relay may hold the lease by now
         await self._send(rows)
         async with self.pool.acquire() as connection:
-            await connection.execute(QUERIES["sent"], [row["shard"] for row in rows], [row["seq"] for row in rows])
+            await connection.execute(QUERIES["sent"], [row["seq"] for row in rows])
         telemetry.RELAYED.labels(self.service).inc(len(rows))
         return len(rows)
 
@@ -107,7 +107,7 @@ async def _batches(producer: AIOKafkaProducer, rows: Sequence[Any]) -> AsyncIter
     """Sends rows by the batch, one acknowledgement for each: `producer.send` spends more on a record's own than on all the rest."""
     partitions = {topic: sorted(await producer.partitions_for(topic)) for topic in {row["topic"] for row in rows}}
     filling: dict[tuple[str, int], Any] = {}
-    for _, _, topic, key, payload, packed in rows:
+    for _, topic, key, payload, packed in rows:
         partition = _partition(key, partitions[topic], partitions[topic])
         headers = unpack_headers(packed)
         batch = filling.get((topic, partition))

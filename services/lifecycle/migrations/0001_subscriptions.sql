@@ -25,6 +25,7 @@ create table subscriptions(
     wake_at is not null or guarded_wake_at is not null
     or (refund_ack_due_at is null
         and ((state = 'ended' and data_stage = 'deleted') or (state = 'active' and price_minor = 0 and current_period_end is null)))));
+alter table subscriptions set (fillfactor = 70);                       -- room beside a row for its next version, so that most updates touch no index
 create index on subscriptions(customer_id);
 create index subscriptions_wake_at on subscriptions(wake_at) where wake_at is not null;
 create index subscriptions_guarded_wake_at on subscriptions(guarded_wake_at) where guarded_wake_at is not null;

@@ -33,10 +33,9 @@ create index on parked(give_up_at);
 
 -- Follow-ups and dead letters on their way to Kafka; deleted when acknowledged. Order holds within a shard (hash of the key).
 create table outbox(
-  shard smallint, seq bigint generated always as identity,
+  seq bigint generated always as identity primary key, shard smallint not null,
   id uuid not null, topic text not null, type text not null,
-  record_key bytea, payload bytea, headers bytea not null,           -- headers: JSON pairs, values in base64
-  primary key(shard, seq));
+  record_key bytea, payload bytea, headers bytea not null);          -- headers: JSON pairs, values in base64
 create table outbox_leases(shard smallint primary key, token uuid, held_until timestamptz);
 insert into outbox_leases(shard) select generate_series(0, 15);
 
