@@ -18,8 +18,8 @@ setup: $(STAMP) ## Install everything into .venv, exactly as locked (the other t
 demo: $(STAMP) ## Start the stack and the services, and play four stories over two months
 	@$(BIN)/python -m dev.demo
 
-run: $(STAMP) ## Run the stack and the services until Ctrl-C
-	@$(BIN)/python -m dev.run
+run: $(STAMP) ## Run the stack and the services until Ctrl-C (ARGS="--fresh --test-clock", ARGS=--help)
+	@$(BIN)/python -m dev.run $(ARGS)
 
 test: $(STAMP) ## Run the tests, on a stack of their own
 	@$(BIN)/pytest --quiet
@@ -36,7 +36,7 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format --quiet .
 
 bench: $(STAMP) ## Measure, against yardsticks in the same run
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Write the locks anew, with the newest versions that requirements*.in allow
 	@$(LOCK) --upgrade requirements.in --output-file requirements.txt

@@ -22,6 +22,10 @@ class Calendar:
         """Neither weekend nor public holiday."""
         return day.weekday() < _SATURDAY and day not in _holidays(self.country, day.year)
 
+    def day(self, moment: datetime) -> date:
+        """The day it is there."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
     def after(self, moment: datetime, days: int) -> datetime:
         """So many business days after `moment`, at its local hour. A free day counts as the start of the next working one."""
         zone = ZoneInfo(self.time_zone)

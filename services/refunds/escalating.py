@@ -69,14 +69,17 @@ def _stalled(case: Case, refund: Refund, louder: Escalation) -> Decision[Refund]
 
 
 def _with_an_honest_date(case: Case, before: Refund, refund: Refund) -> Refund:
-    """Told when this first reaches the customer's level, and again before a date they were told goes by unkept."""
+    """A later day than they were told, when this first reaches the customer's level, and again before that one goes by unkept."""
     if refund.escalation.level < _TOLD_FROM or isinstance(refund.stage, Succeeded):
         return refund
     told_before = before.escalation.missed and before.escalation.level >= _TOLD_FROM
     if told_before and refund.told_due_at >= case.when.now + case.policy.repeat_every:
         return refund
     honest = case.business_days(case.policy.arrive_within if refund.issued else case.policy.issue_within)
-    return replace(refund, told_due_at=max(honest, refund.told_due_at))
+    calendar = case.policy.calendar
+    if calendar.day(honest) <= calendar.day(refund.told_due_at):  # mails name days: the day they were told already would be no news
+        honest = calendar.after(refund.told_due_at, 1)
+    return replace(refund, told_due_at=honest)
 
 
 def _cause(refund: Refund) -> StallCause:

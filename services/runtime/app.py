@@ -36,6 +36,9 @@ class _Worker(faust.Worker):
     def _on_sigusr2(self) -> None:
         """Faust would open a debugger."""
 
+    def _on_startup_end_spinner(self) -> None:
+        """Faust would write to a terminal that is not there."""
+
 
 def run(name: str, build: Build) -> NoReturn:
     """Runs a service until it is told to stop. Exits 0 after a drained stop, 1 after a failure, 2 when it can't start as configured."""
