@@ -35,12 +35,13 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet .
 
-bench: $(STAMP) ## Measure, against yardsticks in the same run
+bench: $(STAMP).bench ## Measure, against yardsticks in the same run
 	@$(BIN)/python -m bench $(ARGS)
 
 lock: $(STAMP) ## Write the locks anew, with the newest versions that requirements*.in allow
 	@$(LOCK) --upgrade requirements.in --output-file requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt
+	@$(LOCK) --upgrade requirements-bench.in --constraints requirements-dev.txt --output-file requirements-bench.txt
 	@$(BIN)/python -m dev.jars $(KAFKA) > kafka-jars.new && mv kafka-jars.new dev/kafka-jars.txt
 
 clean: ## Remove what the tools left behind (not .venv, not the data of `make run`)
@@ -53,4 +54,8 @@ $(STAMP): requirements-dev.txt pyproject.toml schemas/pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable schemas --editable .
+	@touch $@
+
+$(STAMP).bench: $(STAMP) requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-bench.txt
 	@touch $@

@@ -1,0 +1,72 @@
+"""`python -m bench [figure…]`: measures, prints a table, writes results.json and docs/performance.md."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+from rich.console import Console
+
+from bench import figures, latency, machine, page, resources, throughput
+from bench.figures import Figure
+from bench.scale import FULL, QUICK, Scale
+from dev import foreground
+
+Name = Literal["throughput", "follow-up", "first-mail", "backlog", "idle"]
+MEASURES: dict[Name, Callable[[Scale], Awaitable[list[Figure]]]] = {
+    "throughput": throughput.measure,
+    "follow-up": latency.follow_up,
+    "first-mail": latency.first_mail,
+    "backlog": resources.backlog,
+    "idle": resources.idle,
+}
+RESULTS = Path(__file__).with_name("results.json")
+console = Console()
+
+
+async def measure(names: tuple[Name, ...], scale: Scale, write: bool) -> None:
+    """One figure after the other, each on a stack of its own."""
+    measured: list[Figure] = []
+    busy = machine.load_average()
+    for name in names:
+        console.print(f"measuring {name} …", style="dim")
+        measured += await MEASURES[name](scale)
+    console.print(figures.as_table(measured))
+    console.print(machine.described())
+    if write:
+        figures.write_json(measured, RESULTS)
+        page.write(measured, scale, busy)
+
+
+def main(
+    *names: Name,
+    quick: bool = False,
+    full: bool = False,
+    rounds: Annotated[int | None, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=1))] = None,
+    write: bool | None = None,
+) -> int:
+    """Measure Offramp beside yardsticks that do the same work.
+
+    Parameters
+    ----------
+    names
+        Which figures; all of them if none is named.
+    quick
+        Smaller and once: to see that it works, not to believe it.
+    full
+        The backlog has a million events.
+    rounds
+        How many runs, of those figures that are measured several times.
+    write
+        Write bench/results.json and docs/performance.md: by default only when everything was measured, and not with --quick.
+    """
+    scale = QUICK if quick else FULL if full else Scale()
+    scale = replace(scale, rounds=rounds or scale.rounds)
+    wanted = names or tuple(MEASURES)
+    return foreground.run(measure(wanted, scale, write if write is not None else not names and not quick))
+
+
+if __name__ == "__main__":
+    sys.exit(cyclopts.run(main))
