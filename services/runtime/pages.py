@@ -147,6 +147,8 @@ async def _unsettled(engine: Engine, connection: Any, now: datetime) -> list[str
     ]
     if await engine.shell.tables.due(connection, now, now, 1):
         why.append("timers are due")
+    if await connection.fetch(QUERIES["given_up"], now):
+        why.append("parked records have waited long enough")
     return why
 
 

@@ -25,24 +25,29 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float = 30,
             await asyncio.sleep(every)
 
 
-async def on_kafka(kafka: str) -> list[tuple[str, Envelope | None]]:
-    """Everything on every topic: its topic and what it is; a repeat of an id is dropped, order per partition kept."""
+async def records(kafka: str) -> list[Any]:
+    """Everything on every topic, in order per partition."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        found: dict[object, tuple[str, Envelope | None]] = {}
+        found: list[Any] = []
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    envelope = _envelope(record)
-                    identity = (record.topic, envelope.source, envelope.id) if envelope else (record.topic, record.partition, record.offset)
-                    found.setdefault(identity, (record.topic, envelope))
-        return list(found.values())
+            found += [record for batch in (await consumer.getmany(timeout_ms=500)).values() for record in batch]
+        return found
     finally:
         await consumer.stop()
+
+
+async def events(kafka: str) -> list[tuple[str, Envelope]]:
+    """Every event on Kafka and its topic; what comes again under the same id is dropped."""
+    found: dict[object, tuple[str, Envelope]] = {}
+    for record in await records(kafka):
+        if envelope := _envelope(record):
+            found.setdefault((record.topic, envelope.source, envelope.id), (record.topic, envelope))
+    return list(found.values())
 
 
 def _envelope(record: Any) -> Envelope | None:
