@@ -135,7 +135,7 @@ async def _format_once(directory: Path, java: list[str], settings: Path) -> None
         return
     shutil.rmtree(data, ignore_errors=True)  # half of one, of a start that was cut off
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [*java, "kafka.tools.StorageTool", "format", "--standalone", "--cluster-id", cluster, "--config", str(settings)]
+    command = [*java, "kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "--config", str(settings)]
     formatting = Child.start("kafka-format", command, directory, dies_with=signal.SIGKILL)
     if not await formatting.done():
         raise StackError(f"Kafka can't create its data in {data}:\n{formatting.last_words()}")

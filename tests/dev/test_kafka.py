@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -32,6 +33,13 @@ async def test_it_creates_no_topic_that_nobody_declared(kafka: Kafka) -> None:
         producer.client.add_topic("misspelt")
         await producer.client.force_metadata_update()
         assert "misspelt" not in producer.client.cluster.topics()
+
+
+async def test_it_starts_whatever_its_name_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One name of 64 begins with a dash."""
+    monkeypatch.setattr("dev.kafka.uuid.uuid4", lambda: UUID(bytes=b"\xf8" + bytes(15)))
+    broker = await Kafka.start(tmp_path)
+    await broker.stop(keep=False)
 
 
 def test_every_jar_of_the_list_has_a_hash() -> None:
