@@ -180,7 +180,7 @@ async def test_the_audit_finds_what_somebody_else_did(run: Run, system: System, 
     await tables.execute("update lifecycle.watermarks set applied = 0, duplicate = 0 where topic = 'subscription.payment.v1'")
     await tables.execute("update lifecycle.dead_letters set off = off + 1000000")
     assert tripped(await audited(system)) >= {
-        "refunds_of_one_key", "paid_twice", "unknown_to_us", "unknown_to_them", "unknown_events", "out_of_order", "missing_events",
+        "refunds_of_one_key", "paid_twice", "unknown_to_us", "unknown_to_them", "unknown_on_kafka", "out_of_order", "missing_on_kafka",
         "without_a_disposition", "fewer_counted_than_read", "letter_not_announced",
     }  # fmt: skip
 
