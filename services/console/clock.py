@@ -84,7 +84,10 @@ def _earliest(clocks: Sequence[Clock]) -> datetime:
     """The time that every service has reached."""
     for clock in clocks:
         if clock.now is None:
-            raise Trouble(f"{clock.url} runs on the system clock, which nobody can advance: start the services with OFFRAMP_CLOCK=test")
+            raise Trouble(
+                f"{clock.url} runs on the system clock, which nobody can advance: start the services with OFFRAMP_CLOCK=test"
+                " (`make run ARGS=--test-clock`)"
+            )
     return min(clock.now for clock in clocks if clock.now is not None)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import asyncpg
 
+from services.console.settings import hint
 from services.console.trouble import Trouble
 from services.runtime import postgres, sql
 from services.runtime.settings import Settings
@@ -37,7 +38,7 @@ class Database:
                 self._connections[service] = connection
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             await self._open.aclose()
-            raise Trouble(postgres.explain(error)) from None
+            raise Trouble(postgres.explain(error) + hint("POSTGRES")) from None
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

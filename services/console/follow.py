@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from offramp_schemas import TOPICS, Envelope
+from offramp_schemas import TOPICS, Envelope, FollowUp
 from offramp_schemas.notification_events import EmailFailed, EmailSent, EmailSuppressed
+from offramp_schemas.refund_events import RefundFact
 from services.console import screen, words
 from services.console.database import SERVICES, Database, Row
 from services.console.kafka import Place, Reader, Seen
@@ -14,6 +15,8 @@ from services.console.kafka import Place, Reader, Seen
 _GLANCE = 0.1  # seconds
 _CONSUMERS = {topic.name: tuple(service for service in topic.consumers if service in SERVICES) for topic in TOPICS}
 _SAYS = {"dead": "dead letter"}
+_WITHOUT_EFFECT = ("duplicate", "conflict", "dead")
+"""What bears the id of an earlier record's transition may be that record's repeat, whose follow-ups came long ago."""
 TOLD_ON = tuple(topic.name for topic in TOPICS if set(topic.producers) & set(SERVICES))
 """The topics that the services write to."""
 
@@ -33,6 +36,8 @@ class Follow:
     _told: dict[tuple[str, str], str] = field(default_factory=dict)  # (service, id): disposition
     _versions: set[tuple[str, int]] = field(default_factory=set)  # (service, version): transitions shown
     _caused: dict[str, int] = field(default_factory=dict)  # id of a cause: how many of its follow-ups came
+    _about: set[tuple[str, int]] = field(default_factory=set)  # (entity, version) of what was told: mails are about these
+    _waiting: set[str] = field(default_factory=set)  # mails that leave later, shown
 
     async def until_settled(self, timeout: float) -> bool:
         """Whether everything came to rest within `timeout` seconds."""
@@ -42,6 +47,7 @@ class Follow:
             records = await self.reader.read(_GLANCE)
             moved = await self._dispositions()  # before what was told, since that came of it
             moved |= self._hear(records)
+            await self._held()
             busy = await self._under_way()
             quiet_rounds = 0 if moved or busy else quiet_rounds + 1
             if quiet_rounds == 2:
@@ -76,6 +82,8 @@ class Follow:
             case EmailFailed() as mail:
                 self._say(who, "undeliverable", mail.template, mail.reason)
             case fact:
+                if isinstance(fact, FollowUp):
+                    self._about.add((fact.refund_id if isinstance(fact, RefundFact) else envelope.subject, fact.version))
                 self._say(who, "told", fact.kebab(), words.gist(fact))
 
     def _dead(self, seen: Seen) -> None:
@@ -146,6 +154,15 @@ class Follow:
         states = after if before == after else f"{before or 'new'} → {after}"
         self._say(service, "applied", event, f"{states}, version {row['version']}")
 
+    async def _held(self) -> None:
+        """Shows the mails that wait a while, since their cause may go: nothing moves until they leave."""
+        now = await self.database.now()
+        for row in await self.database.rows("notifier", "mails_of", self.envelope.subject):
+            mail, ours = str(row["mail_id"]), (row["entity_id"], row["version"]) in self._about
+            if ours and row["state"] == "queued" and row["send_after"] > now and mail not in self._waiting:
+                self._waiting.add(mail)
+                self._say("notifier", "mail waits", row["template"], f"until {words.moment(row['send_after'])}  offramp show {mail}")
+
     async def _answers(self, service: str) -> bool:
         """Shows what the answers of the outside changed."""
         keys = [row["idempotency_key"] for row in await self.database.rows(service, "calls_since", self.envelope.subject, self.since)]
@@ -168,7 +185,8 @@ class Follow:
             row = await self.database.row(service, "under_way", self.envelope.subject)
             if row and row["things"]:
                 return f"{service} has follow-ups or calls under way"
-            for transition in await self.database.rows(service, "transitions_of", list(self._events)):
+            ours = [id_ for id_ in self._events if self._told.get((service, id_)) not in _WITHOUT_EFFECT]
+            for transition in await self.database.rows(service, "transitions_of", ours):
                 if len(transition["facts"].split(",")) > self._caused.get(transition["event_id"], 0) and transition["facts"]:
                     return f"{service} told {transition['facts']}, which is not on Kafka yet"
         due = await self.database.row("notifier", "queued_mails", self.envelope.subject, await self.database.now())

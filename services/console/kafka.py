@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from offramp_schemas import BadRecord, Envelope, decode, encode
+from services.console.settings import hint
 from services.console.trouble import Trouble
 from services.runtime.settings import Settings
 
@@ -148,4 +149,5 @@ def _explained(settings: Settings) -> Iterator[None]:
     except (KafkaError, TimeoutError, OSError) as error:
         raise Trouble(
             f"Kafka does not answer at {settings.kafka} ({type(error).__name__}): is it running, and is OFFRAMP_KAFKA right?"
+            + hint("KAFKA")
         ) from None

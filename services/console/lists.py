@@ -32,15 +32,19 @@ async def refunds(database: Database, overdue: bool, as_json: bool) -> int:
     if not shown:
         screen.out.print("No refund is overdue." if overdue else "No refund is open.")
         return 0
-    table = screen.table("refund", "subscription", "state", "amount", "owner", "next action", "deadline", "age", right=("amount", "age"))
-    for row in shown:
-        deadline = f"{words.moment(row['deadline_at'])}  {words.away(row['deadline_at'], now)}"
-        table.add_row(
-            str(row["refund_id"]), row["subscription_id"], row["state"], words.money(row["amount_minor"], row["currency"]),
-            row["owner"] or "-", words.away(row["next_action_at"], now), deadline, words.span(now - row["informed_at"]),
-            style="red" if _late(row, now) else None,
-        )  # fmt: skip
-    screen.out.print(table)
+    screen.table(
+        ("refund", "subscription", "state", "amount", "owner", "next action", "deadline", "age"),
+        [
+            (
+                str(row["refund_id"]), row["subscription_id"], row["state"], words.money(row["amount_minor"], row["currency"]),
+                row["owner"] or "-", words.away(row["next_action_at"], now), words.moment(row["deadline_at"]),
+                words.span(now - row["informed_at"]),
+            )
+            for row in shown
+        ],
+        right=("amount", "age"),
+        late=[at for at, row in enumerate(shown) if _late(row, now)],
+    )  # fmt: skip
     screen.out.print(screen.quiet(f"{len(shown)} open, {len(late)} overdue at {words.moment(now)}"))
     return 1 if overdue and late else 0
 
@@ -58,12 +62,16 @@ async def dead_letters(database: Database, everything: bool, as_json: bool) -> N
         screen.out.print("There are no dead letters." if everything else "No dead letter is open.")
         return None
     now = await database.now()
-    table = screen.table("place", "service", "subscription", "reason", "act by", "message")
-    for service, row in rows:
-        act = row["resolution"] or f"{row['owner']}, {words.away(row['next_action_at'], now)}"
-        key = (row["key"] or b"").decode(errors="replace")
-        table.add_row(str(_place(row)), service, key, row["reason"], act, row["message"])
-    screen.out.print(table)
+    screen.table(
+        ("place", "service", "subscription", "reason", "act by", "message"),
+        [
+            (
+                str(_place(row)), service, (row["key"] or b"").decode(errors="replace"), row["reason"],
+                row["resolution"] or f"{row['owner']}, {words.away(row['next_action_at'], now)}", " ".join(row["message"].split()),
+            )
+            for service, row in rows
+        ],
+    )  # fmt: skip
     screen.out.print(screen.quiet("offramp dead-letters show|redrive|discard '<place>'"))
     return None
 
@@ -118,11 +126,16 @@ async def clocks(settings: Settings, as_json: bool) -> None:
         found = await clock.read(session, urls)
     if as_json:
         return screen.as_json([_clock_document(service, each) for service, each in zip(SERVICES, found, strict=True)])
-    table = screen.table("service", "business time", "next timer", "")
-    for service, each in zip(SERVICES, found, strict=True):
-        now = words.moment(each.now) if each.now else "the wall's"
-        table.add_row(service, now, words.moment(each.next_wake), "settled" if each.settled else ", ".join(each.why))
-    screen.out.print(table)
+    screen.table(
+        ("service", "business time", "next timer", ""),
+        [
+            (
+                service, words.moment(each.now) if each.now else "the wall's", words.moment(each.next_wake),
+                "settled" if each.settled else ", ".join(each.why),
+            )
+            for service, each in zip(SERVICES, found, strict=True)
+        ],
+    )  # fmt: skip
     return None
 
 

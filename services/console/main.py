@@ -18,13 +18,13 @@ from services.console.trouble import Trouble
 _HELP = """Publish events, and see what became of them.
 
 ```
-offramp publish cancellation-requested --subscription sub_anna --feedback too_expensive --follow
-offramp show sub_anna                      # its whole story, mails included
-offramp tail lifecycle.events payment      # topics, live
-offramp refunds --overdue                  # what waits for somebody
-offramp dead-letters list
-offramp audit                              # whether anything is lost, doubled or forgotten
-offramp clock advance 30d                  # where the services run on the test clock
+offramp publish cancellation-requested --subscription sub_anna --follow
+offramp show sub_anna                  # its whole story, mails included
+offramp tail lifecycle.events payment  # topics, live
+offramp refunds --overdue              # what waits for somebody
+offramp dead-letters list              # what could not be handled
+offramp audit                          # is anything lost or doubled?
+offramp clock advance 30d              # on the test clock
 ```
 
 It finds Kafka, Postgres and the services by `OFFRAMP_KAFKA`, `OFFRAMP_POSTGRES`, `OFFRAMP_LIFECYCLE_URL` ...,
@@ -80,7 +80,7 @@ async def tail(
 
 @app.command
 async def refunds(*, overdue: Flag = False, json: Json = False) -> int:
-    """List the open refunds: whose turn it is, and by when.
+    """List the open refunds: whose turn it is, and by when. One that has succeeded stays open for a while: banks send money back.
 
     Parameters
     ----------

@@ -29,12 +29,14 @@ Whatever is not said has a sensible value: references are minted, the owner asks
 and it happens now (by the test clock, where there is one).
 
 ```
-offramp publish cancellation-requested --subscription sub_anna --feedback too_expensive --follow
-offramp publish cancellation-requested --subscription sub_anna --mode immediately --wants-refund --follow
-offramp publish payment-failed --subscription sub_anna --kind hard --card-last4 4242
-offramp publish inactivity-detected --subscription sub_free --inactive-days 60
+offramp publish cancellation-requested --subscription sub_anna --follow
+offramp publish cancellation-requested --subscription sub_ben \\
+    --mode immediately --wants-refund --follow
+offramp publish payment-failed --subscription sub_gina --kind hard
+offramp publish inactivity-detected --subscription sub_eve --inactive-days 60
 offramp publish subscription-started --subscription sub_new --example
-offramp publish refund-requested --subscription sub_anna --data '{"amount_minor": 500, "currency": "EUR"}'
+offramp publish refund-requested --subscription sub_dan \\
+    --data '{"amount_minor": 500, "currency": "EUR"}'
 ```
 """
 
@@ -103,7 +105,7 @@ async def run(event: type[Event], given: Mapping[str, Any], sending: Sending) ->
         if known.subscription is None and (unknown := _looked_up(event, wanted)):
             raise Trouble(
                 f"lifecycle knows no subscription {sending.subscription!r}, so {' and '.join(unknown)} can't be looked up: check its id, "
-                "give them yourself, or make it known with `offramp publish subscription-started`"
+                f"add {' and '.join(unknown)}, or make it known with `offramp publish subscription-started`"
             )
         envelope = _envelope(event, defaults.filled(known), sending, at)
         if not sending.follow:

@@ -1,12 +1,11 @@
 """The look of the terminal: one console for answers, one for complaints, and a few quiet colours."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 out = Console(highlight=False, soft_wrap=True)
@@ -15,7 +14,7 @@ _SERVICE = {"lifecycle": "cyan", "refunds": "magenta", "notifier": "blue"}
 _GOOD, _WAITING, _BAD, _QUIET = "green", "yellow", "red", "bright_black"
 _VERB = {
     "applied": _GOOD, "mail sent": _GOOD, "told": "", "ignored": _QUIET, "duplicate": _QUIET, "suppressed": _QUIET,
-    "parked": _WAITING, "waits": _WAITING, "released": _WAITING, "queued": _WAITING,
+    "parked": _WAITING, "mail waits": _WAITING, "waits": _WAITING, "released": _WAITING,
     "conflict": _BAD, "dead letter": _BAD, "dead": _BAD, "undeliverable": _BAD,
 }  # fmt: skip
 
@@ -33,9 +32,8 @@ def heading(title: str, beside: str = "") -> Text:
 
 def verdict(holds: bool, what: str, says: str, beside: str = "") -> Text:
     """Whether something is as it has to be."""
-    return Text.assemble(
-        (f"{what:<4} ", "bold"), ("holds     " if holds else "violated  ", _GOOD if holds else _BAD), f"{says}  ", (beside, _QUIET)
-    )
+    verdict = ("holds     ", _GOOD) if holds else ("violated  ", _BAD)
+    return Text.assemble((f"{what:<4} ", "bold"), verdict, says, (f"  {beside}" if beside else "", _QUIET))
 
 
 def quiet(text: str) -> Text:
@@ -43,12 +41,21 @@ def quiet(text: str) -> Text:
     return Text(text, style=_QUIET)
 
 
-def table(*columns: str, right: Iterable[str] = ()) -> Table:
-    """A table without walls; `right` names the columns with numbers."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, header_style=_QUIET, show_edge=False)
-    for name in columns:
-        made.add_column(name, justify="right" if name in set(right) else "left", no_wrap=name != "message", overflow="fold")
-    return made
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = (), late: Collection[int] = ()) -> None:
+    """Prints rows as wide as they are, one line each, however narrow the terminal: what is cut off can't be copied into the next command.
+
+    `right` names the columns with numbers, `late` the rows that somebody should have looked at by now.
+    """
+    widths = [max(cell_len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
+
+    def laid_out(row: Sequence[str], style: str) -> Text:
+        gaps = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [gap + cell if name in right else cell + gap for name, cell, gap in zip(columns, row, gaps, strict=True)]
+        return Text("   ".join(cells).rstrip(), style=style)
+
+    out.print(laid_out(columns, _QUIET))
+    for at, row in enumerate(rows):
+        out.print(laid_out(row, _BAD if at in late else ""))
 
 
 def complain(text: str) -> None:

@@ -25,6 +25,11 @@ def load() -> Settings:
         raise Trouble(str(error)) from None
 
 
+def hint(name: str) -> str:
+    """What to add where nothing answers at the default of a setting: whoever is in another directory than `make run` gets that."""
+    return "" if PREFIX + name in os.environ else f" There is no {DEFAULT_ENV_FILE} here, which `make run` keeps while it is up."
+
+
 def variables(path: Path) -> dict[str, str]:
     """`OFFRAMP_…` assignments of a file, one a line; `export` and quotes are allowed. Raises Trouble."""
     found = {}

@@ -132,7 +132,7 @@ def _dead(service: str, row: Row) -> Moment:
 
 def _mail_moment(row: Row) -> Moment:
     at: datetime = row["closed_at"] or row["send_after"]
-    verb = "mail sent" if row["state"] == "sent" else str(row["state"])
+    verb = {"sent": "mail sent", "queued": "mail waits"}.get(row["state"], str(row["state"]))
     return Moment(
         at, "notifier", verb, row["template"], "  ".join(part for part in (row["reason"], f"offramp show {row['mail_id']}") if part)
     )
@@ -151,11 +151,14 @@ def _mail(mail: Row, as_json: bool) -> None:
         "template": f"{mail['template']} ({mail['class']}, {mail['locale']})",
         "about": f"{mail['entity_id']}, version {mail['version']}",
         "subscription": mail["subscription_id"],
-        "closed": words.moment(mail["closed_at"]) if mail["closed_at"] else f"leaves {words.moment(mail['send_after'])}",
+        "closed" if mail["closed_at"] else "waits until": words.moment(mail["closed_at"] or mail["send_after"]),
         "message id": mail["message_id"],
     }
     for name, value in facts.items():
         screen.out.print(screen.quiet(f"  {name:<20} "), str(value), sep="")
     screen.out.print()
-    screen.out.print(mail["rendered"] or screen.quiet("  its text is not kept: it was not sent, or more than 35 days ago"))
+    missing = (
+        "it is written when it leaves" if mail["state"] == "queued" else "its text is not kept: it was not sent, or more than 35 days ago"
+    )
+    screen.out.print(mail["rendered"] or screen.quiet(f"  {missing}"))
     return None

@@ -1,7 +1,9 @@
 """`--follow` against lifecycle itself: what became of the event, in words."""
 
 import uuid
+from typing import Any
 
+import asyncpg
 import pytest
 
 from services.runtime.engine import Engine
@@ -44,6 +46,26 @@ async def test_the_same_event_twice_is_called_a_duplicate_and_another_body_a_con
     assert lines(other, "lifecycle", "conflict", "activity-resumed")
     assert lines(other, "lifecycle", "dead letter", "conflict: the same source and id came before")
     assert other.status == 1
+
+
+async def test_the_repeat_of_what_was_told_of_settles_at_once(sub_anna: str, offramp: Offramp) -> None:
+    command = ("publish", "cancellation-requested", "--subscription", sub_anna, "--id", f"evt-{sub_anna}", "--reference", "CAN-1")
+    assert (await offramp(*command, "--follow", "--timeout", "1")).out.count("told") == 1
+    again = await offramp(*command, "--follow", "--timeout", "5")
+    assert lines(again, "lifecycle", "duplicate", "cancellation-requested")
+    assert (again.status, "settled after" in again.out) == (0, True)
+
+
+async def test_a_mail_that_waits_for_a_while_is_named(sub_anna: str, offramp: Offramp, tables: "asyncpg.Connection[Any]") -> None:
+    await tables.execute(
+        """insert into notifier.mails(mail_id, subscription_id, entity_id, version, template, locale, address, context, recipient_hash, class,
+             state, tries, send_after, due_by, message_id)
+           values(gen_random_uuid(), $1, $1, 2, 'ending_soon', 'en', 'a@example.com', '{}', 'x', 'status', 'queued', 0,
+             '2126-05-01 09:00Z', '2126-05-02Z', $1)""",
+        sub_anna,
+    )
+    said = await offramp("publish", "cancellation-requested", "--subscription", sub_anna, "--follow", "--timeout", "1")
+    assert len(lines(said, "notifier", "mail waits", "ending_soon", "until 2126-05-01 09:00  offramp show ")) == 1
 
 
 async def test_what_speaks_of_an_unknown_subscription_is_parked_and_says_what_for(offramp: Offramp) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.console import settings
+from services.console import screen, settings
 from services.console.database import Database
 from tests.console.conftest import Offramp
 
@@ -48,6 +48,13 @@ async def test_open_refunds_say_whose_turn_it_is_and_by_when(offramp: Offramp) -
         assert expected in row
     assert "2 open, 1 overdue" in said.out
     assert said.status == 0
+
+
+async def test_a_row_is_whole_however_narrow_the_terminal(offramp: Offramp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen.out, "width", 40)
+    for command, name, last in ((("refunds",), REFUND, "2d"), (("dead-letters", "list"), PLACE, "greater than 0")):
+        row = next(line for line in (await offramp(*command)).out.splitlines() if name in line)
+        assert row.endswith(last)
 
 
 async def test_overdue_refunds_alone_and_a_status_that_a_script_can_ask_for(offramp: Offramp) -> None:

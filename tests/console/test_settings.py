@@ -36,6 +36,14 @@ def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         settings.load()
 
 
+def test_where_nothing_says_where_to_look_that_is_the_hint(tmp_path: Path) -> None:
+    assert "no data/offramp.env here" in settings.hint("KAFKA")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "offramp.env").write_text("OFFRAMP_KAFKA=127.0.0.1:29092\n")
+    settings.load()
+    assert settings.hint("KAFKA") == ""
+
+
 def test_a_misspelt_setting_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFRAMP_KAFFKA", "x:1")
     with pytest.raises(Trouble, match="did you mean OFFRAMP_KAFKA"):
