@@ -93,6 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="only say what is stale, and fail if anything is")
     parser.add_argument("--release", metavar="VERSION", help="keep the present schemas and examples as published")
     chosen = parser.parse_args(arguments)
+    if without := [path for event in TOPIC_OF if not (path := examples.path(event)).exists()]:
+        sys.stderr.writelines(f"{_shown(path)} is missing: every event has an example\n" for path in without)
+        return 1
     if chosen.check:
         problems = [*stale(), *broken_promises()]
         if problems:

@@ -41,6 +41,16 @@ def test_every_event_has_an_example_with_nothing_misspelt_in_it(event: type[Even
     assert examples.load(event).model_dump(mode="json", exclude_unset=True) == written
 
 
+def test_a_missing_example_is_told_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(examples, "path", lambda event: tmp_path / f"{event.kebab()}.json")
+    assert generate.main([]) == 1
+    assert "payment-failed.json is missing: every event has an example\n" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_example_is_left_over() -> None:
     folder = Path(examples.__file__).parent
     assert {path.stem for path in folder.glob("*.json")} == {event.kebab() for event in TOPIC_OF}
