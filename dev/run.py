@@ -45,7 +45,9 @@ async def _until_interrupted(directory: Path, test_clock: bool) -> None:
         finally:
             env_file.unlink(missing_ok=True)
             _err.print(
-                f"\nStopping ... The next start goes on with the data in {directory}; with --fresh it begins anew.", style="bright_black"
+                f"\nStopping ... {directory}/ is kept: the next start goes on with it, `make run ARGS=--fresh` begins anew.",
+                style="bright_black",
+                soft_wrap=True,
             )
 
 

@@ -178,7 +178,9 @@ class System:
             await prepare_database(connection, self.password, test_clock=False)
             await self._set_the_clock(connection, begins)
         except MigrationError as problem:
-            raise StackError(f"The tables in {self.directory} can't be brought up to date: {problem}") from problem
+            raise StackError(
+                f"The tables in {self.directory} can't be brought up to date: {problem}. --fresh throws them away."
+            ) from problem
         finally:
             await connection.close()
         await topics.create(self.stack.kafka)
