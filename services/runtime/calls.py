@@ -22,6 +22,7 @@ QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 LEASE = timedelta(seconds=30)  # and one TIMEOUT after it: a dead worker's call, too, has its outcome within a minute
 TRIES = 3
 GLANCE = 0.05  # seconds between looks for new calls while others are under way
+BLINK = 0.01
 TIMEOUT = 20.0  # of one try, seconds; a caller's own limits are tighter
 log = structlog.get_logger()
 
@@ -56,6 +57,8 @@ class Calls:
         await self._lease(self.at_once - len(self._under_way))
         if self._under_way and not self._outcomes:
             await asyncio.wait(self._under_way, timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED)
+            if self._under_way:  # what comes within a blink is stored in the same transaction
+                await asyncio.wait(self._under_way, timeout=BLINK)
         return await self._bring_in() + len(self._under_way)
 
     async def drain(self) -> None:
