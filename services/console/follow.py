@@ -47,8 +47,8 @@ class Follow:
             records = await self.reader.read(_GLANCE)
             moved = await self._dispositions()  # before what was told, since that came of it
             moved |= self._hear(records)
-            await self._held()
             busy = await self._under_way()
+            await self._waits(bool(busy))
             quiet_rounds = 0 if moved or busy else quiet_rounds + 1
             if quiet_rounds == 2:
                 screen.out.print(screen.quiet(f"settled after {self._elapsed():.1f} s"))
@@ -154,12 +154,13 @@ class Follow:
         states = after if before == after else f"{before or 'new'} → {after}"
         self._say(service, "applied", event, f"{states}, version {row['version']}")
 
-    async def _held(self) -> None:
-        """Shows the mails that wait a while, since their cause may go: nothing moves until they leave."""
+    async def _waits(self, busy: bool) -> None:
+        """Shows the mails that leave later, held since their cause may go or to be tried again; one asked for may be on its way."""
         now = await self.database.now()
         for row in await self.database.rows("notifier", "mails_of", self.envelope.subject):
             mail, ours = str(row["mail_id"]), (row["entity_id"], row["version"]) in self._about
-            if ours and row["state"] == "queued" and row["send_after"] > now and mail not in self._waiting:
+            later = row["state"] == "queued" and row["send_after"] > now and not (busy and row["tries"])
+            if ours and later and mail not in self._waiting:
                 self._waiting.add(mail)
                 self._say("notifier", "mail waits", row["template"], f"until {words.moment(row['send_after'])}  offramp show {mail}")
 

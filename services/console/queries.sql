@@ -80,7 +80,7 @@ select wake_at, guarded_wake_at from correspondences where subscription_id = $1
 
 -- name: mails_of
 -- without their text
-select mail_id, entity_id, version, template, class, state, reason, send_after, due_by, closed_at, message_id from mails
+select mail_id, entity_id, version, template, class, state, reason, tries, send_after, due_by, closed_at, message_id from mails
 where subscription_id = $1 order by coalesce(closed_at, send_after), mail_id
 
 -- name: queued_mails
