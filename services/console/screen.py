@@ -1,6 +1,7 @@
 """The look of the terminal: one console for answers, one for complaints, and a few quiet colours."""
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -8,8 +9,27 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # what a terminal obeys instead of showing
+
+
+class _Careful(Console):
+    """Shows strangers' texts (a dead letter's value, a key, a name) without letting them command the terminal."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does, with a sign in the place of each such character."""
+        super().print(*map(_harmless, objects), **how)
+
+
+def _harmless(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", shown)
+    if isinstance(shown, Text):
+        shown.plain = _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", shown.plain)
+    return shown
+
+
+out = _Careful(highlight=False, soft_wrap=True)
+err = _Careful(stderr=True, highlight=False, soft_wrap=True)
 _SERVICE = {"lifecycle": "cyan", "refunds": "magenta", "notifier": "blue"}
 _GOOD, _WAITING, _BAD, _QUIET = "green", "yellow", "red", "bright_black"
 _VERB = {
