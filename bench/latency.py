@@ -45,14 +45,14 @@ async def follow_up(scale: Scale, rate: int = 200) -> list[Figure]:
 
 
 async def first_mail(scale: Scale, rate: int = 50) -> list[Figure]:
-    """RefundRequested at a steady rate, each of another customer; the mail's time is that of its file in the mailbox."""
+    """RefundRequested at a steady rate, each of another customer, who gets three mails; the first one's file tells when it was accepted."""
     async with System.start(durable=True) as system:
         count = int(rate * (WARM_UP + scale.rounds * scale.window))
         await load.publish(system.stack.kafka, [*load.started(count), *load.paid(count)])
         async with database(system, "refunds") as refunds:
             await until_read(refunds, ACCOUNT, count)
             await until_read(refunds, PAYMENT, count)
-        requests = ((load.name_of(number), RefundRequested(request_ref=f"req_{number}")) for number in range(count))
+        requests = ((load.name_of(number), RefundRequested(request_ref=f"req_{number}", amount_minor=500)) for number in range(count))
         published = await _steadily(system, requests, rate)
         accepted: dict[str, float] = {}
         await until(lambda: _mails(system.stack.maildir, published, accepted), count, "first mails")

@@ -38,12 +38,13 @@ async def backlog(scale: Scale) -> list[Figure]:
             await until_read(notifier, LIFECYCLE_EVENTS, load.FEW)
         sampling.cancel()
     name = f"backlog of {scale.backlog:,}"
-    return [
-        *(at_most(f"{name}: {service}'s memory at its highest", "MB", [max(seen)], 250) for service, seen in samples.items()),
-        *(Figure(f"{name}: {service}'s memory in its last tenth", "MB", [_mean(seen[-len(seen) // 10 :])], "its second tenth",
-                 [_mean(seen[len(seen) // 10 : len(seen) // 5])], "<= 1.2") for service, seen in samples.items()),
-        Figure(f"{name}: lifecycle", "events/s", [scale.backlog / seconds]),
-    ]  # fmt: skip
+    name, figures = f"backlog of {scale.backlog:,}", []
+    for service, seen in samples.items():
+        tenth = len(seen) // 10
+        middle, last = _mean(seen[4 * tenth : 6 * tenth]), _mean(seen[-tenth:])
+        figures.append(at_most(f"{name}: most memory of {service}", "MB", [max(seen)], 250))
+        figures.append(Figure(f"{name}: memory of {service} in the last tenth", "MB", [last], "half-way", [middle], "<= 1.1"))
+    return [*figures, Figure(f"{name}: lifecycle", "events/s", [scale.backlog / seconds])]
 
 
 async def idle(scale: Scale) -> list[Figure]:
