@@ -72,12 +72,27 @@ class Queues(Generic[State]):
         else:
             disposition = self._answer(head.heard, parked=head)
         if disposition == "parked":
-            return False  # it was put back in front
-        if head.arrival is None:
+            return self._release_supplier(queue)  # it was put back in front
+        self._left(head, disposition)
+        return True
+
+    def _release_supplier(self, queue: list[Parked]) -> bool:
+        """Applies what the head waits for, if that stands behind it: both may have come before what makes the entity known."""
+        for place, parked in enumerate(queue):
+            if place and queue[0].waits_for in self.fold.decider.supplies(parked.heard.envelope.data):
+                del queue[place]
+                disposition = self._answer(parked.heard, parked=parked)
+                if disposition != "parked":
+                    self._left(parked, disposition)
+                    return True
+                queue.insert(place, queue.pop(0))  # it has to wait itself: back to where it stood
+        return False
+
+    def _left(self, parked: Parked, disposition: str) -> None:
+        if parked.arrival is None:
             self.moved.append(disposition)
         else:
-            self.released.append((head, disposition))
-        return True
+            self.released.append((parked, disposition))
 
     def give_up(self, entity_id: str, until: datetime) -> None:
         """Buries the head whose missing piece never came, and lets the rest go on."""

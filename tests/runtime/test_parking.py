@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from offramp_schemas.payment import PaymentMethodUpdated, PaymentSucceeded
 from services.runtime import poison
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
@@ -12,6 +13,7 @@ from tests.runtime.conftest import StillClock
 from tests.runtime.toy import NOW, Publisher, Purse, failed, started
 
 GROUP = "offramp.lifecycle.test"
+PAID = {"payment_id": "pay_0", "invoice_id": "in_0", "amount_minor": 1999, "currency": "EUR"}
 
 
 async def counts(pool: Pool, topic: str = "subscription.payment.v1") -> tuple[int, int, int]:
@@ -38,6 +40,19 @@ async def test_what_was_missing_may_come_in_the_same_batch(shell: Shell[Purse], 
     assert tally == Tally(applied=3)
     assert await pool.fetchval("select failed from purses") == 2
     assert {row[0] for row in await pool.fetch("select disposition from inbox")} == {"applied"}
+
+
+async def test_what_the_first_waits_for_may_stand_behind_it(shell: Shell[Purse], pool: Pool) -> None:
+    payments, account = Publisher("subscription.payment.v1"), Publisher("subscription.account.v1")
+    after = payments.record(PaymentMethodUpdated(card_brand="after a failure"))
+    await shell.hear(
+        [after, payments.record(PaymentSucceeded.model_validate(PAID)), payments.record(failed(1)), payments.record(failed(2))], GROUP
+    )
+    assert await shell.hear([account.record(started())], GROUP) == Tally(applied=1)
+    events = [row[0] for row in await pool.fetch("select event from transitions order by version")]
+    assert events == ["subscription-started", "payment-failed", "payment-method-updated", "payment-failed"]
+    assert await pool.fetchval("select count(*) from parked") == 0
+    assert await counts(pool) == (3, 0, 0)
 
 
 async def test_a_parked_event_that_comes_again_is_a_duplicate(shell: Shell[Purse], pool: Pool) -> None:

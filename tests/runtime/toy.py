@@ -39,7 +39,12 @@ class Toy:
         return () if isinstance(event, DataDeleted) else (subject,)
 
     def supplies(self, event: Event) -> frozenset[str]:
-        return frozenset({"purse"}) if isinstance(event, SubscriptionStarted) else frozenset()
+        match event:
+            case SubscriptionStarted():
+                return frozenset({"purse"})
+            case PaymentFailed():
+                return frozenset({"failure"})
+        return frozenset()
 
     def decide(  # noqa: C901, PLR0911, PLR0912 -- a table of the shell's cases, one row each
         self, entity_id: str, state: Purse | None, event: Input, when: When
@@ -55,6 +60,10 @@ class Toy:
                     amount_minor=event.amount_minor, currency=event.currency, kind=event.kind, gives_up_at=when.now,
                 )  # fmt: skip
                 return Decision(msgspec.structs.replace(state, failed=state.failed + event.attempt), (fact,))
+            case PaymentMethodUpdated(card_brand="after a failure") if not state.failed:
+                return NotSeenYet("failure")
+            case PaymentMethodUpdated(card_brand="after a failure"):
+                return Decision(state)
             case PaymentMethodUpdated(card_brand="bug"):
                 raise ZeroDivisionError
             case PaymentMethodUpdated(card_brand="wrong"):
