@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import email.policy
 import mailbox
+import time
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
+from itertools import count
 from pathlib import Path
 
-from aiosmtpd.handlers import Mailbox as MaildirHandler
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dev.places import HOST, StackError, claim_port
 
 _LARGEST = 32 * 1024 * 1024  # bytes
+_numbers = count(1)
 
 
 @dataclass
@@ -123,12 +125,14 @@ class _Session(SMTP):
         super().connection_lost(error)
 
 
-class _Delivery(MaildirHandler):
-    """What the server asks for every recipient and every message; the names are aiosmtpd's."""
+class _Delivery:
+    """What the server asks for every recipient and every message; the names are aiosmtpd's.
+
+    aiosmtpd's own Maildir handler parses, rewrites and syncs every message: 6 ms each, and the mailbox was the slowest part of all.
+    """
 
     def __init__(self, maildir: Path, troubles: list[_Trouble]) -> None:
-        super().__init__(maildir)
-        self._troubles = troubles
+        self._maildir, self._troubles = maildir, troubles
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -143,12 +147,20 @@ class _Delivery(MaildirHandler):
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        reply = await super().handle_DATA(server, session, envelope)
+        self._deliver(envelope)
         for trouble in self._troubles:
             if trouble.hangs_up and any(trouble.concerns(each) for each in envelope.rcpt_tos):
                 trouble.strikes()
                 _hang_up(server)
-        return reply
+        return "250 OK"
+
+    def _deliver(self, envelope: Envelope) -> None:
+        """Written beside and moved in whole, as Maildir wants it; with the envelope in front, as aiosmtpd does it."""
+        name = f"{time.time_ns()}.{next(_numbers)}.{HOST}"
+        fields = f"X-MailFrom: {envelope.mail_from}\nX-RcptTo: {', '.join(envelope.rcpt_tos)}\n".encode()
+        content = envelope.content.encode() if isinstance(envelope.content, str) else envelope.content or b""
+        (self._maildir / "tmp" / name).write_bytes(fields + content.replace(b"\r\n", b"\n"))
+        (self._maildir / "tmp" / name).rename(self._maildir / "new" / name)
 
 
 def _hang_up(session: SMTP) -> None:
