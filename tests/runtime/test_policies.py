@@ -37,7 +37,7 @@ async def test_a_changed_file_is_a_new_version_and_the_old_one_stays(pool: Pool,
         ("lifecycle:\n  wait: 1d\n  wiat: 2d\n", "policy.yaml:3: lifecycle.wiat: Extra inputs"),
         ("lifecycle:\n  wait: -1d\n", "policy.yaml:2: lifecycle.wait"),
         ("# a comment\nlifecycel:\n  wait: 1d\n", "policy.yaml:2: unknown section 'lifecycel'"),
-        ("lifecycle: [", "policy.yaml: not YAML"),
+        ("lifecycle: [", "policy.yaml:1: not YAML"),
         ("just words", "must be a mapping"),
     ],
 )
