@@ -80,21 +80,14 @@ def _schedule(state: Live, event: CancellationRequested, when: When, policies: L
     )
     confirmation = schedule.confirmation(scheduled, rules)
     facts: tuple[Event, ...] = (ending.stopped(scheduled), confirmation) if scheduled.dunnings else (confirmation,)
-    decision: Decision[Subscription] = Decision(scheduled, facts)
-    return _with_refund(decision, event, when, policies) if _money_back(state, event) else decision
+    return _with_refund(Decision(scheduled, facts), event, when, policies)
 
 
 def _end_now(state: Live | NonRenewing, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     reason: EndReason = "withdrawal" if _is_withdrawal(state.facts, event, when.at, policies) else "requested"
     asked = _cancellation(event, when.at)
-    ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=_money_back(state, event))
-    return _with_refund(ended, event, when, policies) if _money_back(state, event) else ended
-
-
-def _money_back(state: Live | NonRenewing, event: CancellationRequested) -> bool:
-    """A trial has paid nothing yet, so nothing is asked back; a charge still on its way is heard as PaymentAfterEnd, and refunded."""
-    on_trial = isinstance(state, Trialing) or (isinstance(state, NonRenewing) and state.trial_ends_at is not None)
-    return event.wants_refund and not on_trial
+    ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=event.wants_refund)
+    return _with_refund(ended, event, when, policies)
 
 
 def _with_refund(

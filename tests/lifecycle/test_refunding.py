@@ -22,7 +22,6 @@ from tests.lifecycle.given import (
     refund_approved,
     refund_received,
     refund_rejected,
-    trial,
 )
 
 
@@ -39,16 +38,6 @@ def test_ending_at_once_with_a_refund_asks_refunds_under_the_same_reference() ->
     assert isinstance(wish, RefundRequested)
     assert ended.refund_requested
     assert (wish.request_ref, wish.cause, wish.payment_id, wish.requested_by) == ("CAN-1", "immediate_cancellation", "pay_1", "lifecycle")
-
-
-def test_a_trial_that_ends_at_once_asks_nothing_back_but_a_charge_that_was_on_its_way_is_refunded() -> None:
-    story = trial()
-    story.hears(cancellation(mode="immediately", wants_refund=True))
-    (ended,) = story.just_told
-    assert isinstance(ended, SubscriptionEnded)
-    assert not ended.refund_requested
-    story.hears(payment())
-    assert [type(fact).__name__ for fact in story.just_told] == ["PaymentAfterEnd", "RefundRequested"]
 
 
 def test_silence_of_refunds_is_told_after_ten_minutes_and_then_every_hour() -> None:
