@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_tls: Literal["none", "starttls", "tls"] = "none"
-    smtp_connections: int = Field(default=4, ge=1, le=50)
+    smtp_connections: int = Field(default=16, ge=1, le=50)
     lifecycle_url: str = Field(default="http://127.0.0.1:8101", description="command line: lifecycle's pages")
     refunds_url: str = Field(default="http://127.0.0.1:8102", description="command line: refunds' pages")
     notifier_url: str = Field(default="http://127.0.0.1:8103", description="command line: notifier's pages")
