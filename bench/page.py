@@ -25,8 +25,8 @@ So **ratios** count: ours and the yardstick's runs take turns on the same server
 - Throughput is {charges:,} PaymentFailed for 20,000 subscriptions that are known, waiting on the topic; from the first transaction until
   the last follow-up is on Kafka. One lifecycle process; nothing else runs.
 - Latencies have no yardstick beside them and need free cores: where the load average is above the number of cores, they tell more of
-  the neighbours than of Offramp. A refund request with its three mails took about 45 ms of CPU there, all
-  services, servers and the mailbox together: 50 a second are more than both cores had, so mails queued.
+  the neighbours than of Offramp. A refund request with its three mails takes about as much CPU, over all services, servers and
+  the mailbox, as two cores have at 50 a second: where anything else runs, mails queue.
 - "Event to follow-up" ends when a consumer has the follow-up; lifecycle runs alone. "First mail" ends when the mail server has
   written the mail; all three services run.
 - The backlog is of charges that failed again and again for a few thousand customers, heard by lifecycle and refunds, and of the mails
