@@ -1,6 +1,7 @@
 """Faust hosts a service (worker, signals, web pages); the engine does the work. See docs/decisions/0001."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -52,6 +53,8 @@ def run(name: str, build: Build) -> NoReturn:
         _exit(1, f"offramp {name}: {error}")
     except KeyboardInterrupt:
         _exit(130, f"offramp {name}: interrupted before it started")
+    gc.freeze()  # what is loaded by now stays; a batch makes thousands of short-lived objects without a cycle among them
+    gc.set_threshold(20_000, 20, 50)
     host = _Host(service, wanted)
     _listen_or_exit(name, wanted)
     worker = _Worker(host.app, loglevel="WARNING", quiet=True, redirect_stdouts=False, override_logging=False)

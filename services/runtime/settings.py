@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     port: int = Field(default=0, ge=0, le=65535, description="port of the service's own pages; 0: the service's usual one")
 
     batch_records: int = Field(default=500, ge=1, le=5_000)
-    pool_size: int = Field(default=8, ge=2, le=100, description="Postgres connections of a process")
+    pool_size: int = Field(default=5, ge=2, le=100, description="Postgres connections of a process")
     session_timeout: float = Field(default=8.0, ge=6.0, le=60.0, description="a silent consumer loses its partitions after it")
     start_timeout: float = Field(default=60.0, gt=0, description="how long to wait for Kafka and Postgres at start")
     stop_timeout: float = Field(default=25.0, gt=0, description="how long a stop may drain before it is forced")
