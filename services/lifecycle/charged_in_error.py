@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from offramp_schemas import Event
 from offramp_schemas.account import SubscriptionRenewed
 from offramp_schemas.lifecycle_events import ChargedAfterCancellation, PaymentAfterEnd
 from offramp_schemas.payment import PaymentSucceeded
@@ -25,8 +26,7 @@ def renewed(state: NonRenewing, event: SubscriptionRenewed, when: When, policies
     )
     if event.payment_id is None:
         return Decision(state, (fact,))
-    acks = refunding.awaited(state, refunding.reference_of(event.payment_id), when, policies)
-    return Decision(replace(state, refund_acks=acks), (fact, _back(event.payment_id)))
+    return _told_and_asked_back(state, fact, event.payment_id, when, policies)
 
 
 def charged(state: NonRenewing, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -40,8 +40,7 @@ def charged(state: NonRenewing, event: PaymentSucceeded, when: When, policies: L
         amount_minor=event.amount_minor,
         currency=event.currency,
     )
-    acks = refunding.awaited(state, refunding.reference_of(event.payment_id), when, policies)
-    return Decision(replace(state, refund_acks=acks), (fact, _back(event.payment_id)))
+    return _told_and_asked_back(state, fact, event.payment_id, when, policies)
 
 
 def paid_after_end(state: Ended, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -56,8 +55,7 @@ def paid_after_end(state: Ended, event: PaymentSucceeded, when: When, policies: 
         currency=event.currency,
         ended_at=state.ended_at,
     )
-    acks = refunding.awaited(state, refunding.reference_of(event.payment_id), when, policies)
-    return Decision(replace(state, refund_acks=acks), (fact, _back(event.payment_id)))
+    return _told_and_asked_back(state, fact, event.payment_id, when, policies)
 
 
 def _asked_back(state: Subscription, payment_id: str) -> bool:
@@ -65,7 +63,11 @@ def _asked_back(state: Subscription, payment_id: str) -> bool:
     return ref in state.refund_acks or ref in state.heard.acknowledged
 
 
-def _back(payment_id: str) -> RefundRequested:
-    return RefundRequested(
-        request_ref=refunding.reference_of(payment_id), requested_by="lifecycle", payment_id=payment_id, cause="charged_in_error"
-    )
+def _told_and_asked_back(
+    state: Subscription, fact: Event, payment_id: str, when: When, policies: LifecyclePolicies
+) -> Decision[Subscription]:
+    """Ops hear of the charge, refunds are asked for it, and their answer is awaited."""
+    ref = refunding.reference_of(payment_id)
+    back = RefundRequested(request_ref=ref, requested_by="lifecycle", payment_id=payment_id, cause="charged_in_error")
+    acks = refunding.awaited(state, ref, when, policies)
+    return Decision(replace(state, refund_acks=acks), (fact, back))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -78,11 +77,6 @@ class Settings(BaseSettings):
         if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must be postgresql://host:port/database")
         return value
-
-    @property
-    def look_interval(self) -> timedelta:
-        """`look_every` as a duration."""
-        return timedelta(seconds=self.look_every)
 
 
 def load(environment: Iterable[str] | None = None, **overrides: Any) -> Settings:
