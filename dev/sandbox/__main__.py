@@ -8,12 +8,12 @@ from pathlib import Path
 from dev.sandbox.server import Sandbox
 
 
-async def run(port: int, file: Path | None, accept_any: bool) -> None:
+async def run(bind: str, port: int, file: Path | None, accept_any: bool) -> None:
     """Until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Sandbox.start(port, file=file, accept_any=accept_any) as sandbox:
+    async with Sandbox.start(port, host=bind, file=file, accept_any=accept_any) as sandbox:
         print(f"sandbox provider: {sandbox.url}", flush=True)
         await stop.wait()
 
@@ -21,14 +21,15 @@ async def run(port: int, file: Path | None, accept_any: bool) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m dev.sandbox", description=__doc__)
+    parser.add_argument("--bind", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=0, help="0 (the default): any that is free")
     parser.add_argument("--file", type=Path, help="SQLite file to keep the books in; without one they are forgotten")
     parser.add_argument("--accept-any", action="store_true", help="every payment exists as soon as it is spoken of")
     told = parser.parse_args()
     try:
-        asyncio.run(run(told.port, told.file, told.accept_any))
+        asyncio.run(run(told.bind, told.port, told.file, told.accept_any))
     except OSError as error:
-        raise SystemExit(f"the sandbox provider can't listen on port {told.port}: {error.strerror}; choose another with --port") from None
+        raise SystemExit(f"the sandbox provider can't listen on port {told.port} of {told.bind}: {error.strerror}; choose another with --port") from None
 
 
 if __name__ == "__main__":
