@@ -26,7 +26,8 @@ from services.console import clock as test_clock
 from services.runtime import topics
 from services.runtime.clock import TestClock
 from services.runtime.migrations import MigrationError
-from services.runtime.prepare import CONSOLE_ROLE, SERVICES, prepare_database, role_of
+from services.runtime.prepare import CONSOLE, CONSOLE_ROLE, SERVICES, prepare_database, role_of
+from services.runtime.settings import Settings
 
 DATABASE = "offramp"
 _STOPS_WITHIN = 30.0  # seconds: a little more than a service takes to drain
@@ -148,7 +149,7 @@ class System:
 
     async def advance(self, to: datetime, on_step: Callable[[test_clock.Step], None] | None = None) -> datetime:
         """Move the test clock, from timer to timer, until everything has settled at `to`."""
-        return await test_clock.advance(self.urls, to, on_step)
+        return (await test_clock.advance(self.urls, to, on_step)).now
 
     def ended(self) -> str | None:
         """Which service process has ended by itself, and what it said last, if any has."""
@@ -175,7 +176,7 @@ class System:
         await _create_database(self.stack.postgres_dsn)
         connection = await asyncpg.connect(self.admin_dsn)
         try:
-            await prepare_database(connection, self.password, test_clock=False)
+            await prepare_database(connection, dict.fromkeys((*SERVICES, CONSOLE), self.password), test_clock=False)
             await self._set_the_clock(connection, begins)
         except MigrationError as problem:
             raise StackError(
@@ -183,7 +184,7 @@ class System:
             ) from problem
         finally:
             await connection.close()
-        await topics.create(self.stack.kafka)
+        await topics.create(Settings(kafka=self.stack.kafka))
 
     async def _set_the_clock(self, connection: asyncpg.Connection[Any], begins: datetime | None) -> None:
         """Data that has lived by a test clock goes on by it: what it knows may lie in the wall's future."""

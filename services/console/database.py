@@ -12,7 +12,8 @@ import asyncpg
 from services.console.settings import hint
 from services.console.trouble import Trouble
 from services.runtime import postgres, sql
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, SettingsError
+from services.runtime.stored import Connection
 
 QUERIES = {**sql.load(Path(__file__).with_name("queries.sql")), **sql.load(Path(__file__).with_name("audit.sql"))}
 SERVICES = ("lifecycle", "refunds", "notifier")
@@ -27,7 +28,7 @@ class Database:
     def __init__(self, settings: Settings, *, patience: float = 10.0) -> None:
         """`patience`: how many seconds a query may take."""
         self._settings, self._patience = settings, patience
-        self._connections: dict[str, asyncpg.Connection[Any]] = {}
+        self._connections: dict[str, Connection] = {}
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -36,6 +37,9 @@ class Database:
                 connection = await self._connect(service)
                 self._open.push_async_callback(connection.close, timeout=2)
                 self._connections[service] = connection
+        except SettingsError as error:
+            await self._open.aclose()
+            raise Trouble(str(error)) from None
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             await self._open.aclose()
             raise Trouble(postgres.explain(error) + hint("POSTGRES")) from None
@@ -44,12 +48,9 @@ class Database:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._open.aclose()
 
-    async def _connect(self, service: str) -> "asyncpg.Connection[Any]":
-        password = self._settings.postgres_password
-        return await asyncpg.connect(
-            self._settings.postgres.get_secret_value(),
-            password=password.get_secret_value() if password else None,
-            timeout=5,
+    async def _connect(self, service: str) -> Connection:
+        return await postgres.connect(
+            self._settings,
             command_timeout=self._patience,
             server_settings={"search_path": service, "default_transaction_read_only": "on", "application_name": "offramp-console"},
         )

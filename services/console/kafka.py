@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from offramp_schemas import BadRecord, Envelope, decode, encode
 from services.console.settings import hint
 from services.console.trouble import Trouble
+from services.runtime import kafka
 from services.runtime.settings import Settings
 
 _ANSWERS_WITHIN = 10.0  # seconds
@@ -56,7 +57,7 @@ async def send(settings: Settings, topic: str, envelope: Envelope) -> Place:
     """Publishes one event and waits until every replica has it. Raises Trouble."""
     key, value, headers = encode(envelope)
     with _explained(settings):
-        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, request_timeout_ms=10_000)
+        producer = AIOKafkaProducer(**kafka.connection(settings), acks="all", enable_idempotence=True, request_timeout_ms=10_000)
         try:
             await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
             await _expect(topic, await producer.client.fetch_all_metadata())
@@ -78,7 +79,7 @@ class Reader:
         """A reader of what comes from now on, or of everything that is kept. Raises Trouble."""
         with _explained(settings):
             partitions = await asyncio.wait_for(_partitions(settings, list(topics)), _ANSWERS_WITHIN)
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(**kafka.connection(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             with _explained(settings):
                 await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
@@ -109,7 +110,7 @@ class Reader:
 
 
 async def _partitions(settings: Settings, topics: list[str]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**kafka.connection(settings))
     await admin.start()
     try:
         existing = await admin.list_topics()

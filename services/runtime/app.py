@@ -22,6 +22,7 @@ from services.runtime.pages import Pages
 from services.runtime.service import Service
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.stored import Connection
+from services.runtime.waiting import patiently
 
 Build = Callable[[Settings, Connection], Any]
 PORTS = {"lifecycle": 8101, "refunds": 8102, "notifier": 8103}
@@ -98,7 +99,7 @@ class _Host:
 
 async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:
     """Waits for Kafka and Postgres, checks what they hold, and builds the service. Raises with a message for people."""
-    connection = await _patiently(wanted.start_timeout, lambda: _connect(wanted), "Postgres")
+    connection = await patiently(wanted, lambda: postgres.connect(wanted))
     try:
         await migrations.check(connection, name)
         await connection.execute(f'set search_path = "{name}"')
@@ -112,42 +113,8 @@ async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:
         service: Service[Any] = await build(wanted, connection)
     finally:
         await connection.close()
-    await _patiently(wanted.start_timeout, lambda: topics.check(wanted.kafka, service.inputs), "Kafka")
+    await patiently(wanted, lambda: topics.check(wanted, service.inputs))
     return service
-
-
-async def _connect(wanted: Settings) -> Connection:
-    password = wanted.postgres_password.get_secret_value() if wanted.postgres_password else None
-    try:
-        return await asyncpg.connect(wanted.postgres.get_secret_value(), password=password, timeout=5)
-    except ValueError:  # its message may hold a piece of the password
-        raise SettingsError("OFFRAMP_POSTGRES can't be read: it must be postgresql://host:port/database") from None
-
-
-async def _patiently(seconds: float, attempt: Callable[[], Any], what: str) -> Any:
-    """Tries until it works; a wrong password, database or topic is not waited for."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    said = False
-    while True:
-        try:
-            return await attempt()
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
-            raise SettingsError(postgres.explain(error)) from None
-        except (aiokafka.errors.KafkaError, asyncpg.PostgresError, OSError, TimeoutError) as error:
-            message = _explain_kafka(error) if what == "Kafka" else postgres.explain(error)
-            if asyncio.get_running_loop().time() > deadline:
-                raise TimeoutError(f"{message} (waited {seconds:.0f} s)") from None
-            if not said:
-                print(f"waiting for {what}: {message}", file=sys.stderr, flush=True)
-                said = True
-            await asyncio.sleep(0.5)
-
-
-def _explain_kafka(error: BaseException) -> str:
-    return (
-        f"Kafka does not answer at OFFRAMP_KAFKA ({type(error).__name__}): is it running, is the address right? "
-        "With SASL, a wrong password looks the same"
-    )
 
 
 def _listen_or_exit(name: str, wanted: Settings) -> None:

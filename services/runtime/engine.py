@@ -48,7 +48,7 @@ class Engine:
         clock: BusinessClock = TestClock() if self.settings.clock == "test" else SystemClock()
         partitions = sum(topic.partitions for topic in self.service.inputs)
         self.shell = Shell(self.service.name, self.service.decider, self.service.tables, clock, pool, partitions)
-        self.relay = Relay(self.service.name, self.settings.kafka, pool)
+        self.relay = Relay(self.service.name, self.settings, pool)
         self.waker = Waker(self.shell, forgets=self.service.forgets)
         self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
         self.intakes = [Intake(self.shell, topic, self.settings) for topic in self.service.inputs]

@@ -16,7 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from offramp_schemas import Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
-from services.runtime import poison, postgres, sql, telemetry
+from services.runtime import kafka, poison, postgres, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
 from services.runtime.records import Record
@@ -50,7 +50,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def start(self) -> None:
         """Joins the group. Settings as ARCHITECTURE found them by killing things."""
         self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.kafka, group_id=self.group, enable_auto_commit=False, auto_offset_reset="earliest",
+            **kafka.connection(self.settings), group_id=self.group, enable_auto_commit=False, auto_offset_reset="earliest",
             session_timeout_ms=int(self.settings.session_timeout * 1000), heartbeat_interval_ms=1000, rebalance_timeout_ms=30_000,
             max_poll_interval_ms=2_147_483_647, metadata_max_age_ms=15_000, max_partition_fetch_bytes=4 * MAX_MESSAGE_BYTES,
             fetch_max_wait_ms=500,

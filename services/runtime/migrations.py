@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,7 @@ async def migrate(connection: Connection, service: str, migrations: Sequence[Mig
         wanted = of(service) if migrations is None else list(migrations)
         applied = await _applied(connection, service)
         _refuse_edited(service, wanted, applied)
+        _refuse_newer(wanted, applied)
         missing = [each for each in wanted if each.name not in applied]
         for each in missing:
             await _run(connection, service, each)
@@ -62,25 +63,40 @@ async def migrate(connection: Connection, service: str, migrations: Sequence[Mig
 
 async def check(connection: Connection, service: str) -> None:
     """Whether the schema is exactly what this version needs. Raises MigrationError."""
-    if not await connection.fetchval("select to_regclass($1)", f"{service}.migrations"):
+    if not (applied := await _applied(connection, service)):
         raise MigrationError(f"the database has no tables for {service} yet: run `python -m services.runtime.prepare` first")
-    applied, wanted = await _applied(connection, service), of(service)
+    wanted = of(service)
     _refuse_edited(service, wanted, applied)
     if missing := [each.name for each in wanted if each.name not in applied]:
         raise MigrationError(f"the database lacks {', '.join(missing)}: run `python -m services.runtime.prepare` first")
-    if newer := sorted(set(applied) - {each.name for each in wanted}):
-        raise MigrationError(f"the database was migrated by a newer version ({', '.join(newer)}): deploy that version, or restore a backup")
+    _refuse_newer(wanted, applied)
+
+
+async def refuse_foreign(connection: Connection, service: str) -> None:
+    """Raises MigrationError where another version has left what this one can't go on from. Changes nothing."""
+    applied, wanted = await _applied(connection, service), of(service)
+    _refuse_edited(service, wanted, applied)
+    _refuse_newer(wanted, applied)
 
 
 async def _applied(connection: Connection, service: str) -> dict[str, bytes]:
+    if not await connection.fetchval("select to_regclass($1)", f"{service}.migrations"):
+        return {}
     rows = await connection.fetch(f'select name, sha256 from "{service}".migrations')  # noqa: S608 -- the name is one of ours
     return {row["name"]: row["sha256"] for row in rows}
 
 
-def _refuse_edited(service: str, wanted: Sequence[Migration], applied: dict[str, bytes]) -> None:
+def _refuse_edited(service: str, wanted: Sequence[Migration], applied: Mapping[str, bytes]) -> None:
     for each in wanted:
         if each.name in applied and applied[each.name] != each.sha256:
             raise MigrationError(f"{each.name} was edited after it was applied to {service}: restore it and add a new file instead")
+
+
+def _refuse_newer(wanted: Sequence[Migration], applied: Mapping[str, bytes]) -> None:
+    if newer := sorted(set(applied) - {each.name for each in wanted}):
+        raise MigrationError(
+            f"the database was migrated by a newer version ({', '.join(newer)}): deploy that version, or restore a backup"
+        )
 
 
 async def _run(connection: Connection, service: str, migration: Migration) -> None:

@@ -1,12 +1,15 @@
-"""The pool: bounded in every way, and which errors are outages (tried again) and which are the data's fault."""
+"""Connections: encrypted where that is wanted, bounded in every way; which errors are outages, and which are the data's fault."""
 
 import asyncio
+import ssl
+from typing import Any
 
 import asyncpg
 from asyncpg.exceptions._base import DataError as UnencodableError  # the driver's own; asyncpg exports the server's of that name only
 
-from services.runtime.settings import Settings
-from services.runtime.stored import Pool
+from services.runtime import tls
+from services.runtime.settings import Settings, SettingsError
+from services.runtime.stored import Connection, Pool
 
 OUTAGES = ("08", "40", "53", "55", "57")  # SQLSTATE classes: connection, rollback, resources, lock not available, shutdown or timeout
 
@@ -24,12 +27,26 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, (OSError, TimeoutError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError))
 
 
+async def connect(settings: Settings, **how: Any) -> Connection:
+    """One connection. Raises SettingsError for an address that is none."""
+    try:
+        connection: Connection = await asyncpg.connect(**_server(settings), **{"timeout": 5, **how})
+    except ValueError:  # its message may hold a piece of the password
+        raise SettingsError("OFFRAMP_POSTGRES can't be read: it must be postgresql://host:port/database") from None
+    return connection
+
+
+def _server(settings: Settings) -> dict[str, Any]:
+    password = settings.postgres_password.get_secret_value() if settings.postgres_password else None
+    encrypted = tls.context(settings.postgres_ca) if settings.postgres_tls == "on" else None
+    return {"dsn": settings.postgres.get_secret_value(), "password": password, "ssl": encrypted}
+
+
 async def pool(settings: Settings, service: str) -> Pool:
     """Connections with the service's schema in front. One that idles in a transaction is ended before a consumer's session would be:
     a stopped process must not block its successor on the rows it holds."""
     return await asyncpg.create_pool(
-        settings.postgres.get_secret_value(),
-        password=settings.postgres_password.get_secret_value() if settings.postgres_password else None,
+        **_server(settings),
         min_size=1,
         max_size=settings.pool_size,
         command_timeout=10,
@@ -57,6 +74,10 @@ def explain(error: BaseException) -> str:
             return "Postgres refused the role or password: check OFFRAMP_POSTGRES and OFFRAMP_POSTGRES_PASSWORD"
         case asyncpg.InvalidCatalogNameError():
             return "the database does not exist: check OFFRAMP_POSTGRES, or create it and run `python -m services.runtime.prepare`"
+        case ssl.SSLError():
+            return tls.explain("Postgres", error)
+        case ConnectionError() if "rejected SSL upgrade" in str(error):
+            return "Postgres does not speak TLS: let it, or set OFFRAMP_POSTGRES_TLS=off"
         case ConnectionRefusedError() | OSError() | TimeoutError():
             return "Postgres does not answer: is it running, and is OFFRAMP_POSTGRES right?"
         case _:

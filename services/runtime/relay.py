@@ -15,8 +15,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
-from services.runtime import sql, telemetry
+from services.runtime import kafka, sql, telemetry
 from services.runtime.records import unpack_headers
+from services.runtime.settings import Settings
 from services.runtime.stored import Pool
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
@@ -32,7 +33,7 @@ class Relay:
     """One per process. A producer that failed once may be broken for that partition for good: it is replaced, never waited for."""
 
     service: str
-    bootstrap: str
+    settings: Settings
     pool: Pool
     batch: int = 2000
     token: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -83,7 +84,7 @@ class Relay:
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap, enable_idempotence=True, linger_ms=2, max_batch_size=131_072,
+            **kafka.connection(self.settings), enable_idempotence=True, linger_ms=2, max_batch_size=131_072,
             max_request_size=MAX_MESSAGE_BYTES, request_timeout_ms=10_000,
         )  # fmt: skip
         try:

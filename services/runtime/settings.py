@@ -1,12 +1,16 @@
-"""Settings from the environment (`OFFRAMP_…`). A misspelt one is refused at start, not ignored."""
+"""Settings from the environment (`OFFRAMP_…`); a secret X from the file that `OFFRAMP_X_FILE` names, too.
+
+A misspelt one is refused at start, not ignored.
+"""
 
 import os
-from collections.abc import Iterable
+import ssl
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.policies import DEFAULT_FILE
@@ -24,12 +28,31 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     kafka: str = Field(default="127.0.0.1:9092", description="bootstrap servers, host:port[,host:port]")
+    kafka_tls: Literal["off", "on"] = Field(default="off", description="on: the broker's certificate must be for its host name")
+    kafka_ca: Path | None = Field(default=None, description="whose certificates are believed, PEM; without it: the system's authorities")
+    kafka_user: str | None = Field(default=None, min_length=1, description="a user means SASL")
+    kafka_password: SecretStr | None = None
+    kafka_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     postgres: SecretStr = Field(
         default=SecretStr("postgresql://127.0.0.1:5432/offramp"), description="postgresql://host:port/database; the role may be part of it"
     )
     postgres_password: SecretStr | None = Field(default=None, description="kept out of the address, so that no log shows it")
-    role_password: SecretStr | None = Field(default=None, description="prepare: the password that the services' roles get")
+    postgres_tls: Literal["off", "on"] = Field(
+        default="off", description="on: the server's certificate must be for its host name; off: as the address says (sslmode=…)"
+    )
+    postgres_ca: Path | None = Field(default=None, description="whose certificates are believed, PEM; without it: the system's authorities")
+
+    lifecycle_password: SecretStr | None = Field(default=None, description="prepare: what the role offramp_lifecycle gets")
+    refunds_password: SecretStr | None = Field(default=None, description="prepare: what the role offramp_refunds gets")
+    notifier_password: SecretStr | None = Field(default=None, description="prepare: what the role offramp_notifier gets")
+    console_password: SecretStr | None = Field(default=None, description="prepare: what the role offramp_console gets; it may only read")
+    lifecycle_kafka_password: SecretStr | None = Field(default=None, description="prepare access: what the user lifecycle gets")
+    refunds_kafka_password: SecretStr | None = Field(default=None, description="prepare access: what the user refunds gets")
+    notifier_kafka_password: SecretStr | None = Field(default=None, description="prepare access: what the user notifier gets")
+    console_kafka_password: SecretStr | None = Field(default=None, description="prepare access: what the user console gets")
+    publisher_kafka_password: SecretStr | None = Field(default=None, description="prepare access: what the user publisher gets")
     replication: int = Field(default=1, ge=1, le=7, description="prepare: replicas of each topic")
+
     clock: Literal["system", "test"] = Field(
         default="system", description="test: business time is a row in Postgres and only moves when told"
     )
@@ -78,24 +101,89 @@ class Settings(BaseSettings):
             raise ValueError("must be postgresql://host:port/database")
         return value
 
+    @field_validator("*")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            raise ValueError("is empty: give it, or leave it out")
+        return value
 
-def load(environment: Iterable[str] | None = None, **overrides: Any) -> Settings:
+    @field_validator("kafka_ca", "postgres_ca")
+    @classmethod
+    def _certificates(cls, value: Path | None) -> Path | None:
+        try:
+            ssl.create_default_context(cafile=value)
+        except ssl.SSLError:
+            raise ValueError(f"{value} holds no certificate in PEM") from None
+        except OSError as error:
+            raise ValueError(f"{value} can't be read ({error.strerror})") from None
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        for name in ("kafka", "postgres"):
+            if getattr(self, f"{name}_ca") and getattr(self, f"{name}_tls") == "off":
+                raise ValueError(_of(name, "{0}_CA is given, and {0}_TLS is off: set it to on"))
+        if self.kafka_user and not self.kafka_password:
+            raise ValueError(_of("kafka", "{0}_USER is given without {0}_PASSWORD (or {0}_PASSWORD_FILE)"))
+        if self.kafka_password and not self.kafka_user:
+            raise ValueError(_of("kafka", "{0}_PASSWORD is given without {0}_USER"))
+        return self
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in (field.annotation, *get_args(field.annotation)))
+
+
+def load(**overrides: Any) -> Settings:
     """Settings from the environment. Raises SettingsError, one line for each problem."""
-    names = [name for name in (os.environ if environment is None else environment) if name.upper().startswith(PREFIX)]
-    known = {f"{PREFIX}{field}".upper() for field in Settings.model_fields}
-    ours = {name for name in names if not name.upper().startswith((f"{PREFIX}DEV_", f"{PREFIX}BENCH_"))}
-    problems = [f"{name} is not a setting{_suggest(name, known)}" for name in sorted(ours) if name.upper() not in known]
+    given = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    known = {_of(name) for name in Settings.model_fields} | {f"{_of(name)}_FILE" for name in SECRETS}
+    ours = {name for name in given if not name.startswith((f"{PREFIX}DEV_", f"{PREFIX}BENCH_"))}
+    problems = [f"{name} is not a setting{_suggest(name, known)}" for name in sorted(ours - known)]
     settings: Settings | None = None
+    secrets: dict[str, Any] = {}
+    for name in SECRETS:
+        if f"{_of(name)}_FILE" in given:
+            try:
+                secrets[name] = _secret(name, given)
+            except SettingsError as error:
+                problems.append(str(error))
     try:
-        settings = Settings(**overrides)
+        settings = Settings(**secrets, **overrides)
     except ValidationError as error:
-        problems += [f"{PREFIX}{'_'.join(str(s) for s in each['loc']).upper()}: {each['msg']}" for each in error.errors(include_url=False)]
+        problems += [_problem(each["loc"], each["msg"]) for each in error.errors(include_url=False, include_input=False)]
     if problems or settings is None:
         raise SettingsError("\n".join(problems))
     return settings
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def _secret(name: str, given: Mapping[str, str]) -> str:
+    """What its file says, without the newline that editors put at the end."""
+    variable = f"{_of(name)}_FILE"
+    path = given[variable]
+    if _of(name) in given:
+        raise SettingsError(f"{_of(name)} and {variable} are both given: leave one out")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path or 'nothing'} can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{variable}: {path} is not text") from None
+    if not (secret := text.removesuffix("\n").removesuffix("\r")):
+        raise SettingsError(f"{variable}: {path} is empty")
+    return secret
 
-    close = get_close_matches(name.upper(), list(known), 1)
+
+def _problem(where: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{_of(str(where[0]))}: {message}" if where else message
+
+
+def _of(name: str, text: str = "{0}") -> str:
+    """The variable of a setting, in a text."""
+    return text.format(f"{PREFIX}{name}".upper())
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), 1)
     return f"; did you mean {close[0]}?" if close else ""

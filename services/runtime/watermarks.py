@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.runtime import sql, telemetry
+from services.runtime import kafka, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.intake import Intake
 from services.runtime.settings import Settings
@@ -32,7 +32,7 @@ class Watermarks:
 
     async def start(self) -> None:
         """Opens the connection. It reads nothing and belongs to no group."""
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, group_id=None, metadata_max_age_ms=15_000)
+        self._consumer = AIOKafkaConsumer(**kafka.connection(self.settings), group_id=None, metadata_max_age_ms=15_000)
         await self._consumer.start()
 
     async def stop(self) -> None:

@@ -1,11 +1,14 @@
 """The command line against a real broker and a real database, as a person would use it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from dev.kafka import Kafka
 from services.console import settings
@@ -16,6 +19,7 @@ from services.runtime import topics
 from services.runtime.engine import Engine
 from services.runtime.prepare import prepare_database
 from services.runtime.settings import Settings
+from tests.console.pretended import Pretended, Serve
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,9 @@ def offramp(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 async def stack(kafka: Kafka, database: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Topics and tables, and an environment that leads to them."""
-    await topics.create(kafka.address)
+    await topics.create(Settings(kafka=kafka.address))
     connection = await asyncpg.connect(database)
-    await prepare_database(connection, None, test_clock=False)
+    await prepare_database(connection, {}, test_clock=False)
     await connection.close()
     monkeypatch.setenv("OFFRAMP_KAFKA", kafka.address)
     monkeypatch.setenv("OFFRAMP_POSTGRES", database)
@@ -75,3 +79,19 @@ async def lifecycle(stack: Settings) -> AsyncIterator[Engine]:
     await engine.start()
     yield engine
     await engine.stop()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves the pages of services that only pretend; gives the address of each."""
+    async with AsyncExitStack() as servers:
+
+        async def start(service: Pretended) -> str:
+            pages = web.Application()
+            pages.router.add_get("/readyz", service.ready)
+            pages.router.add_get("/clock", service.look)
+            pages.router.add_post("/clock", service.set)
+            server = await servers.enter_async_context(TestServer(pages))
+            return str(server.make_url("")).rstrip("/")
+
+        yield start

@@ -40,7 +40,7 @@ async def healthy(postgres: Postgres, admin: Connection) -> str:
     """The name of a database with a row of everything, as it should be."""
     await admin.execute("create database healthy")
     connection = await asyncpg.connect(postgres.dsn_of("healthy"))
-    await prepare_database(connection, None, test_clock=False)
+    await prepare_database(connection, {}, test_clock=False)
     for service in SERVICES:
         await connection.execute(f"set search_path = {service}")
         await connection.execute(PLANTED["healthy"])

@@ -10,6 +10,7 @@ from dev.kafka import Kafka
 from services.runtime import migrations, topics
 from services.runtime.apply import Shell
 from services.runtime.migrations import Migration
+from services.runtime.settings import Settings
 from services.runtime.stored import Connection, Pool
 from tests.runtime.toy import NOW, TABLE, Purse, Purses, Toy
 
@@ -56,5 +57,5 @@ def shell(pool: Pool, clock: StillClock) -> Shell[Purse]:
 @pytest.fixture(scope="session")
 async def broker(kafka: Kafka) -> str:
     """A real broker with every topic of the contract."""
-    await topics.create(kafka.address)
+    await topics.create(Settings(kafka=kafka.address))
     return kafka.address

@@ -54,7 +54,7 @@ async def test_a_service_refuses_tables_that_are_missing_old_or_from_the_future(
 
 async def test_a_service_reads_and_writes_its_own_schema_and_no_other(database: str) -> None:
     connection = await asyncpg.connect(database)
-    await prepare.prepare_database(connection, None, test_clock=False)
+    await prepare.prepare_database(connection, {}, test_clock=False)
     await connection.execute("set role offramp_lifecycle")
     assert await connection.fetchval("select count(*) from lifecycle.subscriptions") == 0
     for forbidden in (

@@ -14,6 +14,7 @@ from dev.kafka import Kafka
 from offramp_schemas import TOPICS, decode, generate
 from offramp_schemas.request import CancellationRequested
 from services.runtime import topics
+from services.runtime.settings import Settings
 
 PAGE = (generate.ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
 
@@ -26,7 +27,7 @@ def block(language: str) -> str:
 
 
 async def test_the_python_producer_publishes_an_event_that_reads_back(kafka: Kafka, tmp_path: Path) -> None:
-    await topics.create(kafka.address)
+    await topics.create(Settings(kafka=kafka.address))
     (tmp_path / "producer.py").write_text(block("python"), encoding="utf-8")
     environment = os.environ | {"OFFRAMP_KAFKA": kafka.address, "PYTHONPATH": str(generate.PACKAGE.parent)}
     process = await asyncio.create_subprocess_exec(

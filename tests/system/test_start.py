@@ -17,6 +17,7 @@ from dev.postgres import Postgres
 from services.runtime import topics
 from services.runtime.policies import DEFAULT_FILE
 from services.runtime.prepare import prepare_database
+from services.runtime.settings import Settings
 from tests.system.conftest import until
 
 PASSWORD = "the right one"
@@ -57,9 +58,9 @@ def unused_port() -> int:
 @pytest.fixture
 async def good(kafka: Kafka, postgres: Postgres, database: str) -> AsyncIterator[Environment]:
     """An environment in which lifecycle starts."""
-    await topics.create(kafka.address)
+    await topics.create(Settings(kafka=kafka.address))
     connection = await asyncpg.connect(database)
-    await prepare_database(connection, PASSWORD, test_clock=False)
+    await prepare_database(connection, {"lifecycle": PASSWORD}, test_clock=False)
     yield {
         "OFFRAMP_KAFKA": kafka.address,
         "OFFRAMP_POSTGRES": f"postgresql://offramp_lifecycle@127.0.0.1:{postgres.port}/{database.rpartition('/')[2]}",
@@ -159,7 +160,7 @@ async def test_a_topic_that_is_missing(good: Environment, kafka: Kafka) -> None:
         ended = await start(good)
     finally:
         await admin.close()
-        await topics.create(kafka.address)
+        await topics.create(Settings(kafka=kafka.address))
     refuses(ended, 2, "the topic subscription.activity.v1 does not exist", "python -m services.runtime.prepare")
 
 

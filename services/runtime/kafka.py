@@ -1,0 +1,67 @@
+"""How every client connects to Kafka: in the clear or by TLS, as anybody or as a user; and what is wrong when it can't."""
+
+import ssl
+from typing import Any
+
+from aiokafka import errors
+from aiokafka.conn import create_conn
+
+from services.runtime import tls
+from services.runtime.settings import Settings, SettingsError
+
+_PROTOCOL = {(False, False): "PLAINTEXT", (True, False): "SSL", (False, True): "SASL_PLAINTEXT", (True, True): "SASL_SSL"}
+_ASKED_WITHIN = 5_000  # milliseconds
+_REFUSED = (errors.SaslAuthenticationFailed, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """The keyword arguments that every aiokafka client gets."""
+    encrypted, named = settings.kafka_tls == "on", settings.kafka_user is not None
+    how: dict[str, Any] = {"bootstrap_servers": settings.kafka, "security_protocol": _PROTOCOL[encrypted, named]}
+    if encrypted:
+        how["ssl_context"] = tls.context(settings.kafka_ca)
+    if settings.kafka_user and settings.kafka_password:
+        how |= {
+            "sasl_mechanism": settings.kafka_mechanism,
+            "sasl_plain_username": settings.kafka_user,
+            "sasl_plain_password": settings.kafka_password.get_secret_value(),
+        }
+    return how
+
+
+async def explain(settings: Settings) -> str:
+    """Why a client does not get through. Raises SettingsError where waiting would not help.
+
+    aiokafka calls everything a KafkaConnectionError: so each server is asked once more, by hand.
+    """
+    how = connection(settings)
+    message = f"Kafka does not answer at OFFRAMP_KAFKA ({settings.kafka}): is it running, and is the address right?"
+    for server in how.pop("bootstrap_servers").split(","):
+        host, _, port = server.rpartition(":")
+        try:
+            (await create_conn(host.strip("[]"), int(port), request_timeout_ms=_ASKED_WITHIN, **how)).close()
+        except ssl.SSLCertVerificationError as error:
+            raise SettingsError(tls.explain("Kafka", error)) from None
+        except _REFUSED as error:
+            raise SettingsError(_explain_refusal(settings, error)) from None
+        except ssl.SSLError as error:
+            message = tls.explain("Kafka", error)
+        except errors.KafkaConnectionError:
+            message = f"Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is {settings.kafka_tls})"
+        except (errors.KafkaError, OSError, TimeoutError):
+            continue
+        else:
+            message = "Kafka answers, and ends the connection when it is asked something" + (
+                "" if settings.kafka_user else ": does it want a user (OFFRAMP_KAFKA_USER)?"
+            )
+    return message
+
+
+def _explain_refusal(settings: Settings, error: errors.KafkaError) -> str:
+    match error:
+        case errors.SaslAuthenticationFailed():
+            return f"Kafka refused the user {settings.kafka_user} or its password: check OFFRAMP_KAFKA_USER and OFFRAMP_KAFKA_PASSWORD"
+        case errors.UnsupportedSaslMechanismError():
+            return f"Kafka does not let users in by {settings.kafka_mechanism}: set OFFRAMP_KAFKA_MECHANISM to what its listener has"
+        case _:
+            return "Kafka lets everybody in there, and takes no user: use the port that does, or leave OFFRAMP_KAFKA_USER out"
