@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,20 @@ from services.console.trouble import Trouble
 
 _GLANCE = 0.02  # seconds between two looks at services that have not settled
 _PATIENCE = 120.0  # seconds without any progress before the walk gives up
+_STRIDE = timedelta(days=180)  # of one step at most: what a service says that is there first must not be too far ahead for the others
+_FURTHEST = timedelta(days=3660)
+
+
+class NoTestClock(Trouble):
+    """A service runs on the wall's time, which nobody can advance."""
+
+
+class OutOfReach(Trouble):
+    """It is later already, or the moment is too far away to be meant."""
+
+
+class Unsettled(Trouble):
+    """Something is under way and nothing gets done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +55,47 @@ async def read(session: aiohttp.ClientSession, urls: Sequence[str]) -> list[Cloc
     return list(await asyncio.gather(*(_read(session, url) for url in urls)))
 
 
-async def advance(urls: Sequence[str], to: datetime, on_step: Callable[[Step], None] | None = None) -> datetime:
-    """Moves business time forward to `to`, stopping at every timer that comes due before, and returns once everything has settled.
+async def advance(urls: Sequence[str], to: datetime | timedelta, on_step: Callable[[Step], None] | None = None) -> Step:
+    """Moves business time forward to a moment or by so much, stopping at every timer that comes due before; returns the last step.
 
-    Returns the business time reached: `to`, or the present one where that is later. Raises Trouble where a service runs on the system
-    clock, does not answer, or does not settle.
+    Everything has settled then, and before the first step, too. Raises NoTestClock, OutOfReach, Unsettled, and Trouble where a service
+    does not answer.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        before = _progress(await read(session, urls))
         clocks = await _settled(session, urls)
-        before = sum(clock.progress for clock in clocks)
+        goal = _goal(_reached(clocks), to)
         while True:
-            now = _earliest(clocks)
+            step = Step(_reached(clocks), goal, _progress(clocks) - before)
             if on_step:
-                on_step(Step(now, to, sum(clock.progress for clock in clocks) - before))
-            if now >= to:
-                return now
-            due = [clock.next_wake for clock in clocks if clock.next_wake is not None and clock.next_wake > now]
-            await _set(session, urls, min([*due, to]))
+                on_step(step)
+            if step.now >= goal:
+                return step
+            due = [clock.next_wake for clock in clocks if clock.next_wake is not None and clock.next_wake > step.now]
+            await _set(session, urls, min([*due, step.now + _STRIDE, goal]))
             clocks = await _settled(session, urls)
 
 
+async def settle(urls: Sequence[str]) -> Step:
+    """Waits, without moving the clock, until whatever was published before has had all its effects. Raises what `advance` raises."""
+    return await advance(urls, timedelta())
+
+
 async def _settled(session: aiohttp.ClientSession, urls: Sequence[str]) -> list[Clock]:
-    """Waits until every service says so twice in a row and nothing moved in between: what one settles may be another one's work."""
+    """Waits until every service says so twice in a row and nothing moved in between: what one settles may be another one's work.
+
+    Why that is enough. A service answers from one snapshot of its tables, and asks Kafka where its inputs end after taking it; whatever it
+    handles raises its progress. Take the moment between the two looks. Each service handled nothing from its first snapshot to its second,
+    so what the first one saw still held: nothing due, no open call, and an empty outbox, whose rows go only when Kafka has acknowledged
+    them. So nobody was sending then, and all that had ever been sent was in Kafka. The second look counts it, after that moment, against
+    offsets that have not moved since before it: nothing was unread. Whether a consumer group has been joined does not matter: what nobody
+    reads is unread.
+    """
     previous: list[Clock] = []
     moved_at = time.monotonic()
     while True:
         clocks = await read(session, urls)
-        _earliest(clocks)
+        _reached(clocks)
         progress, before = [clock.progress for clock in clocks], [clock.progress for clock in previous]
         if progress != before:
             moved_at = time.monotonic()
@@ -75,20 +103,35 @@ async def _settled(session: aiohttp.ClientSession, urls: Sequence[str]) -> list[
             return clocks
         if time.monotonic() - moved_at > _PATIENCE:
             busy = "; ".join(f"{clock.url}: {', '.join(clock.why)}" for clock in clocks if not clock.settled)
-            raise Trouble(f"the services do not settle ({busy}). Their logs say why; `offramp dead-letters list` may, too.")
+            raise Unsettled(f"the services do not settle ({busy}). Their logs say why; `offramp dead-letters list` may, too.")
         previous = clocks
         await asyncio.sleep(_GLANCE)
 
 
-def _earliest(clocks: Sequence[Clock]) -> datetime:
+def _reached(clocks: Sequence[Clock]) -> datetime:
     """The time that every service has reached."""
-    for clock in clocks:
-        if clock.now is None:
-            raise Trouble(
-                f"{clock.url} runs on the system clock, which nobody can advance: start the services with OFFRAMP_CLOCK=test"
-                " (`make run ARGS=--test-clock`)"
-            )
+    system = [clock.url for clock in clocks if clock.now is None]
+    test = [clock.url for clock in clocks if clock.now is not None]
+    if system:
+        others = f" (on the test clock: {', '.join(test)})" if test else ""
+        raise NoTestClock(
+            f"on the system clock, which nobody can advance: {', '.join(system)}{others}."
+            " Start the services with OFFRAMP_CLOCK=test (`make run ARGS=--test-clock`)"
+        )
     return min(clock.now for clock in clocks if clock.now is not None)
+
+
+def _goal(now: datetime, to: datetime | timedelta) -> datetime:
+    by = to if isinstance(to, timedelta) else to - now
+    if by < timedelta():
+        raise OutOfReach(f"it is {now.isoformat()} already, and a clock never goes back")
+    if by > _FURTHEST:
+        raise OutOfReach("more than ten years at once is taken for a slip: a clock never goes back")
+    return now + by
+
+
+def _progress(clocks: Sequence[Clock]) -> int:
+    return sum(clock.progress for clock in clocks)
 
 
 async def _read(session: aiohttp.ClientSession, url: str) -> Clock:

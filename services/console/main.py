@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -9,11 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from services.console import audit as auditing
 from services.console import clock as test_clock
-from services.console import lists, publish, screen, settings, timeline, words
+from services.console import lists, publish, screen, serve, settings, timeline, words
 from services.console import tail as tailing
 from services.console.clock import Step
 from services.console.database import SERVICES, Database
 from services.console.trouble import Trouble
+from services.runtime.settings import Settings
 
 _HELP = """Publish events, and see what became of them.
 
@@ -25,6 +27,7 @@ offramp refunds --overdue              # what waits for somebody
 offramp dead-letters list              # what could not be handled
 offramp audit                          # is anything lost or doubled?
 offramp clock advance 30d              # on the test clock
+offramp clock settle                   # until what was published has had its effects
 ```
 
 It finds Kafka, Postgres and the services by `OFFRAMP_KAFKA`, `OFFRAMP_POSTGRES`, `OFFRAMP_LIFECYCLE_URL` ...,
@@ -166,21 +169,40 @@ async def advance(by: str, /) -> None:
     by
         How far (`30d`, `1d12h`), or until when (`2026-05-01`, `2026-05-01T09:00:00Z`).
     """
-    chosen = settings.load()
-    urls = [lists.url_of(chosen, service) for service in SERVICES]
-    async with Database(chosen) as database:
-        now = await database.now()
-    to = now + words.duration(by) if by[-1:].isalpha() and "T" not in by else words.when(by)
+    await _walk(words.duration(by) if by[-1:].isalpha() and "T" not in by else words.when(by))
+
+
+@clock.command
+async def settle() -> None:
+    """Wait, without moving the test clock, until whatever was published before has had all its effects."""
+    await _walk(timedelta())
+
+
+async def _walk(to: datetime | timedelta) -> None:
     columns = (TextColumn("{task.fields[at]}"), BarColumn(40), TextColumn("{task.fields[moved]} handled", style="bright_black"))
     with Progress(*columns, console=screen.err, transient=True) as progress:
-        task = progress.add_task("", total=(to - now).total_seconds(), at=words.moment(now), moved=0)
+        task = progress.add_task("", total=None, at="settling", moved=0)
+        began: datetime | None = None
 
         def on_step(step: Step) -> None:
-            progress.update(task, completed=(step.now - now).total_seconds(), at=words.moment(step.now), moved=step.moved)
+            nonlocal began
+            began = began or step.now
+            done, total = (step.now - began).total_seconds(), (step.to - began).total_seconds()
+            progress.update(task, completed=done, total=total, at=words.moment(step.now), moved=step.moved)
 
-        reached = await test_clock.advance(urls, to, on_step)
-        moved = progress.tasks[0].fields["moved"]
-    screen.out.print(f"It is {words.moment(reached)}.", screen.quiet(f"  {moved} records, timers and answers handled"))
+        reached = await test_clock.advance(list(_urls(settings.load()).values()), to, on_step)
+    screen.out.print(f"It is {words.moment(reached.now)}.", screen.quiet(f"  {reached.moved} records, timers and answers handled"))
+
+
+@app.command(name="serve")
+def serve_clock() -> None:
+    """Serve the test clock over HTTP, for tests of other teams (OFFRAMP_BIND, OFFRAMP_PORT; 8104 unless told otherwise)."""
+    chosen = settings.load()
+    serve.serve(chosen, _urls(chosen))
+
+
+def _urls(chosen: Settings) -> dict[str, str]:
+    return {service: lists.url_of(chosen, service) for service in SERVICES}
 
 
 def main() -> int:

@@ -59,7 +59,10 @@ def duration(text: str) -> timedelta:
     if not _DURATION.fullmatch(text):
         raise Trouble(f"{text!r} is not a duration: write it like 30d, 12h, 1d12h or 90m")
     parts = re.findall(r"(\d+)([wdhms])", text)
-    return sum((timedelta(**{_UNITS[unit]: int(amount)}) for amount, unit in parts), timedelta())
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(amount)}) for amount, unit in parts), timedelta())
+    except (OverflowError, ValueError):  # a number that is no number of days, or has too many digits for int()
+        raise Trouble(f"{text[:40]!r} is longer than any calendar") from None
 
 
 def when(text: str) -> datetime:

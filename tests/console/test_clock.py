@@ -1,84 +1,20 @@
 """The walk from due timer to due timer, over services that only pretend."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from services.console import clock
 from services.console.clock import Step
 from services.console.trouble import Trouble
-
-START = datetime(2026, 5, 1, tzinfo=UTC)
-
-
-def day(number: int) -> datetime:
-    return START + timedelta(days=number)
-
-
-@dataclass
-class Pretended:
-    """A service with timers; each that fires takes a few looks to settle. `test_clock=False`: it runs on the wall's time."""
-
-    timers: list[datetime] = field(default_factory=list)
-    test_clock: bool = True
-    never_settles: bool = False
-    refuses: bool = False
-    now: datetime = START
-    unsettled: int = 0
-    progress: int = 0
-    set_to: list[datetime] = field(default_factory=list)
-
-    async def look(self, request: web.Request) -> web.Response:
-        due = [at for at in self.timers if at <= self.now]
-        if due:
-            self.timers.remove(min(due))
-            self.progress += 1
-            self.unsettled = 3
-        busy = self.unsettled > 0 or self.never_settles
-        self.unsettled = max(0, self.unsettled - 1)
-        return web.json_response({
-            "now": self.now.isoformat() if self.test_clock else None,
-            "next_wake": min(self.timers).isoformat() if self.timers else None,
-            "settled": not busy, "why": ["timers are due"] if busy else [], "progress": self.progress,
-        })  # fmt: skip
-
-    async def set(self, request: web.Request) -> web.Response:
-        if self.refuses:
-            return web.json_response({"error": "not on a Sunday"}, status=409)
-        to = datetime.fromisoformat((await request.json())["now"])
-        assert not self.unsettled, "the clock was moved before everything had settled"
-        self.now = max(self.now, to)
-        self.set_to.append(to)
-        return web.json_response({"now": self.now.isoformat()})
-
-
-Serve = Callable[[Pretended], Awaitable[str]]
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    async with AsyncExitStack() as servers:
-
-        async def start(service: Pretended) -> str:
-            pages = web.Application()
-            pages.router.add_get("/clock", service.look)
-            pages.router.add_post("/clock", service.set)
-            server = await servers.enter_async_context(TestServer(pages))
-            return str(server.make_url("")).rstrip("/")
-
-        yield start
+from tests.console.pretended import START, Pretended, Serve, day
 
 
 async def test_the_walk_stops_at_every_timer_of_every_service(serve: Serve) -> None:
     one, other = Pretended([day(3), day(7)]), Pretended([day(5)])
     steps: list[Step] = []
     reached = await clock.advance([await serve(one), await serve(other)], day(30), steps.append)
-    assert reached == day(30)
+    assert reached == steps[-1]
     assert one.set_to == other.set_to == [day(3), day(5), day(7), day(30)]
     assert [step.now for step in steps] == [START, day(3), day(5), day(7), day(30)]
     assert steps[-1].moved == 3
@@ -91,22 +27,54 @@ async def test_timers_after_the_end_are_left_alone(serve: Serve) -> None:
     assert service.timers == [day(31)]
 
 
-async def test_a_clock_that_is_past_the_end_already_is_not_moved(serve: Serve) -> None:
+async def test_the_clock_is_advanced_by_so_much_from_where_it_stands(serve: Serve) -> None:
+    service = Pretended([day(2)], now=day(1))
+    assert await clock.advance([await serve(service)], timedelta(days=7)) == Step(day(8), day(8), 1)
+    assert service.set_to == [day(2), day(8)]
+
+
+async def test_no_step_is_longer_than_what_the_others_would_take_for_the_future(serve: Serve) -> None:
+    service = Pretended()
+    await clock.advance([await serve(service)], day(400))
+    assert service.set_to == [day(180), day(360), day(400)]
+
+
+async def test_to_settle_is_to_wait_without_moving_the_clock(serve: Serve) -> None:
+    service = Pretended([START], now=START)
+    assert (await clock.settle([await serve(service)])).now == START
+    assert (service.timers, service.set_to) == ([], [])
+
+
+async def test_a_clock_never_goes_back(serve: Serve) -> None:
     service = Pretended(now=day(9))
-    assert await clock.advance([await serve(service)], day(3)) == day(9)
+    with pytest.raises(clock.OutOfReach, match=r"it is 2026-05-10T00:00:00\+00:00 already"):
+        await clock.advance([await serve(service)], day(3))
     assert service.set_to == []
+
+
+async def test_what_is_too_far_away_to_be_meant_is_refused_because_there_is_no_way_back(serve: Serve) -> None:
+    service = Pretended()
+    with pytest.raises(clock.OutOfReach, match="more than ten years at once"):
+        await clock.advance([await serve(service)], timedelta(days=30_000))
+    assert service.set_to == []
+
+
+async def test_services_on_different_clocks_are_named(serve: Serve) -> None:
+    system, test = await serve(Pretended(test_clock=False)), await serve(Pretended())
+    with pytest.raises(clock.NoTestClock, match=f"{system} \\(on the test clock: {test}\\)"):
+        await clock.advance([test, system], day(1))
 
 
 async def test_a_service_on_the_walls_time_is_told(serve: Serve) -> None:
     url = await serve(Pretended(test_clock=False))
-    with pytest.raises(Trouble, match="start the services with OFFRAMP_CLOCK=test"):
-        await clock.advance([url], day(1))
+    with pytest.raises(clock.NoTestClock, match="Start the services with OFFRAMP_CLOCK=test"):
+        await clock.settle([url])
 
 
 async def test_services_that_never_settle_are_told_with_their_reasons(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "_PATIENCE", 0.1)
     url = await serve(Pretended(never_settles=True))
-    with pytest.raises(Trouble, match="timers are due"):
+    with pytest.raises(clock.Unsettled, match="timers are due"):
         await clock.advance([url], day(1))
 
 
