@@ -39,6 +39,12 @@ group by subscription_id order by min(at) limit $3;
 -- the earliest of all, guarded ones included
 select least((select min(wake_at) from correspondences), (select min(guarded_wake_at) from correspondences));
 
+-- name: count_open
+-- for the gauge: what has not left, and what was given up while somebody still has time to look at it
+select state, class, count(*) from mails where state = 'queued' group by state, class
+union all
+select state, class, count(*) from mails where state = 'undeliverable' and act_by > $1 group by state, class;
+
 -- name: forget_texts
 -- what a mail said is kept for 35 days
 update mails set rendered = null where mail_id in (select mail_id from mails where rendered is not null and closed_at < $1 limit $2);

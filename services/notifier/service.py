@@ -1,5 +1,7 @@
 """notifier, put together: its rules over its tables, and the mail server behind its calls."""
 
+from prometheus_client import Gauge
+
 from services.notifier.decide import Notifier
 from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Renderer
@@ -10,6 +12,9 @@ from services.runtime import policy_versions
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.stored import Connection
+from services.runtime.telemetry import REGISTRY, TableGauge
+
+OPEN = Gauge("offramp_mails_open", "Mails that have not left, or that somebody is to look at", ["state", "class"], registry=REGISTRY)
 
 
 async def build(settings: Settings, connection: Connection) -> Service[Letters]:
@@ -19,4 +24,6 @@ async def build(settings: Settings, connection: Connection) -> Service[Letters]:
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
     server = MailServer(host, int(port), settings.smtp_user, password, settings.smtp_tls, settings.smtp_connections)
     postman = Postman(server, policies.current, Renderer(policies.current))
-    return Service("notifier", Notifier(policies), Correspondences(), {"mail": postman}, (QUERIES["forget_texts"],), (server,))
+    gauges = (TableGauge(OPEN, QUERIES["count_open"]),)
+    forgets = (QUERIES["forget_texts"],)
+    return Service("notifier", Notifier(policies), Correspondences(), {"mail": postman}, forgets, gauges, (server,))

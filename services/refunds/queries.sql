@@ -41,6 +41,11 @@ on conflict (refund_id, attempt) do update set
 where (known.provider_refund_id, known.raw_status, known.failed_at)
   is distinct from (excluded.provider_refund_id, excluded.raw_status, excluded.failed_at)
 
+-- name: count_open
+-- For the gauge: whatever is not over has a next action.
+select state, owner, escalation, case when deadline_at < $1 then 'yes' else 'no' end as overdue, count(*)
+from refunds where next_action_at is not null group by 1, 2, 3, 4
+
 -- name: due
 -- Two index scans; what waits for the watermarks is due when every input has been read past it.
 (select subscription_id, wake_at as at from accounts where wake_at <= $1 order by wake_at limit $3)

@@ -1,19 +1,25 @@
 """refunds, put together: its rules over its tables, and the payment provider behind its calls."""
 
+from prometheus_client import Gauge
+
 from services.refunds.decide import Refunds
 from services.refunds.policy import Policy
 from services.refunds.providers.port import callers
 from services.refunds.providers.sandbox import SandboxProvider
 from services.refunds.states import Account
-from services.refunds.store import RefundStore
+from services.refunds.store import QUERIES, RefundStore
 from services.runtime import policy_versions
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.stored import Connection
+from services.runtime.telemetry import REGISTRY, TableGauge
+
+OPEN = Gauge("offramp_refunds_open", "Refunds that are not over", ["state", "owner", "level", "overdue"], registry=REGISTRY)
 
 
 async def build(settings: Settings, connection: Connection) -> Service[Account]:
     """The service, with every policy version it has ever used. Raises PolicyError."""
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
     provider = SandboxProvider(settings.provider_url)
-    return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), resources=(provider,))
+    gauges = (TableGauge(OPEN, QUERIES["count_open"]),)
+    return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), gauges=gauges, resources=(provider,))

@@ -10,10 +10,14 @@ import prometheus_client
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from services.runtime import dead_letters, sql, telemetry
+from services.runtime import dead_letters, postgres, sql, telemetry
 from services.runtime.engine import Engine
+from services.runtime.stored import Connection
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+_TABLE_GAUGES = (
+    telemetry.UNREAD, telemetry.OPEN_CALLS, telemetry.OUTBOX, telemetry.OPEN_DEAD_LETTERS, telemetry.PARKED, telemetry.OVERDUE,
+)  # fmt: skip
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,9 +64,12 @@ class Pages:
         return web.Response(body=prometheus_client.generate_latest(telemetry.REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def clock(self, request: web.Request) -> web.Response:
-        """Business time, the next timer, and whether everything has settled (and if not, why)."""
+        """Business time, the next timer, and whether everything has settled (and if not, why).
+
+        From one snapshot, and Kafka is asked after it: else something could move from one place to another while we look, and be in none.
+        """
         engine = self._ready()
-        async with engine.shell.pool.acquire() as connection:
+        async with engine.shell.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             now = await engine.shell.clock.now(connection)
             next_wake = await engine.shell.tables.next_wake(connection)
             why = await _unsettled(engine, connection, now)
@@ -153,17 +160,42 @@ async def _unsettled(engine: Engine, connection: Any, now: datetime) -> list[str
 
 
 async def _refresh(engine: Engine) -> None:
-    """Gauges that are read from the tables when somebody asks."""
+    """Gauges that are read from the tables when somebody asks. While Postgres is away there are none of them: old ones would lie."""
     service = engine.service.name
-    async with engine.shell.pool.acquire() as connection:
-        now = await engine.shell.clock.now(connection)
-        next_wake = await engine.shell.tables.next_wake(connection)
-        work: Any = await connection.fetchrow(QUERIES["open_work"])
-        letters = await connection.fetch(QUERIES["open_dead_letters"])
-        parked = await connection.fetchval(QUERIES["parked_count"])
+    telemetry.INFO.labels(service, engine.settings.clock).set(1)
+    for gauge in (*_TABLE_GAUGES, *(each.gauge for each in engine.service.gauges)):
+        gauge.clear()
+    try:
+        async with engine.shell.pool.acquire(timeout=2) as connection:
+            now = await engine.shell.clock.now(connection)
+            await _of_the_shell(engine, connection, now)
+            for each in engine.service.gauges:
+                for *labels, number in await connection.fetch(each.statement, now):
+                    each.gauge.labels(*labels).set(number)
+    except Exception as error:
+        if not postgres.is_outage(error):
+            raise
+        telemetry.POSTGRES.labels(service).set(0)
+    else:
+        telemetry.POSTGRES.labels(service).set(1)
+
+
+async def _of_the_shell(engine: Engine, connection: Connection, now: datetime) -> None:
+    service = engine.service.name
+    next_wake = await engine.shell.tables.next_wake(connection)
+    work: Any = await connection.fetchrow(QUERIES["open_work"])
     telemetry.OUTBOX.labels(service).set(work["outbox"])
-    telemetry.PARKED.labels(service).set(parked)
+    telemetry.OPEN_CALLS.labels(service).set(work["calls"])
+    telemetry.PARKED.labels(service).set(await connection.fetchval(QUERIES["parked_count"]))
     telemetry.OVERDUE.labels(service).set(max(0.0, (now - next_wake).total_seconds()) if next_wake else 0.0)
-    telemetry.OPEN_DEAD_LETTERS.clear()
-    for row in letters:
+    for row in await connection.fetch(QUERIES["open_dead_letters"]):
         telemetry.OPEN_DEAD_LETTERS.labels(service, row["reason"]).set(row["count"])
+    seen = {row["topic"]: row for row in await connection.fetch(QUERIES["seen_by_topic"])}
+    for topic in engine.service.inputs:
+        telemetry.UNREAD.labels(service, topic.name).set(_unread(seen.get(topic.name), topic.partitions, now))
+
+
+def _unread(seen: Any, partitions: int, now: datetime) -> float:
+    if seen is None or seen["partitions"] < partitions or seen["seen_through"] is None:
+        return float("inf")
+    return max(0.0, float((now - seen["seen_through"]).total_seconds()))

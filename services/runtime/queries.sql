@@ -91,6 +91,10 @@ on conflict(topic, part) do update set next_off = greatest(watermarks.next_off, 
 -- Until when every input has been read; null while a partition has never been.
 select case when count(*) >= $1 then min(seen_through) end from watermarks
 
+-- name: seen_by_topic
+-- For the gauge: the same by topic, and how many of its partitions have been heard of at all.
+select topic, count(*) as partitions, nullif(min(seen_through), 'epoch') as seen_through from watermarks group by topic
+
 -- name: next_offsets
 -- Applied so far, for the lag.
 select topic, part, next_off from watermarks

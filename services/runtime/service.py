@@ -9,6 +9,7 @@ from offramp_schemas import Topic, inputs_of
 from services.runtime.calls import Caller
 from services.runtime.decision import Decider
 from services.runtime.stored import Store
+from services.runtime.telemetry import TableGauge
 
 State = TypeVar("State")
 
@@ -18,6 +19,7 @@ class Service(Generic[State]):
     """One service, ready to be hosted. `resources` are opened before the first call and closed after the last.
 
     `forgets` are statements over `($1 cutoff, $2 how many at most)` that prune what the service need not remember for more than 35 days.
+    `gauges` are its own numbers for `/metrics`.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Service(Generic[State]):
     tables: Store[State]
     callers: Mapping[str, Caller] = field(default_factory=dict)
     forgets: tuple[str, ...] = ()
+    gauges: tuple[TableGauge, ...] = ()
     resources: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property

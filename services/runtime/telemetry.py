@@ -4,12 +4,16 @@ import logging
 import sys
 import time
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REGISTRY = CollectorRegistry()
+ProcessCollector(namespace="offramp", registry=REGISTRY)
+
+# What a process counts itself: the processes of a service add up.
 RECORDS = Counter("offramp_records", "Records read, by what became of them", ["service", "topic", "disposition"], registry=REGISTRY)
 BATCH_SECONDS = Histogram("offramp_batch_seconds", "One transaction over a batch", ["service", "topic"], registry=REGISTRY)
 BATCH_RECORDS = Histogram(
@@ -29,10 +33,30 @@ RELAYED = Counter("offramp_relayed", "Outbox rows acknowledged by Kafka", ["serv
 TIMERS = Counter("offramp_timers_fired", "Timers fired", ["service"], registry=REGISTRY)
 CALLS = Counter("offramp_calls", "Calls to the outside, by outcome", ["service", "kind", "outcome"], registry=REGISTRY)
 CALL_SECONDS = Histogram("offramp_call_seconds", "One try of a call", ["service", "kind"], registry=REGISTRY)
+
+# What is read from the tables when somebody asks: every process of a service says the same, so aggregate with max, never with sum.
+INFO = Gauge("offramp_info", "Always 1: who runs, and by which clock", ["service", "clock"], registry=REGISTRY)
+POSTGRES = Gauge("offramp_postgres_answers", "1 if the gauges of the tables could be read just now, else 0", ["service"], registry=REGISTRY)
+UNREAD = Gauge(
+    "offramp_unread_seconds",
+    "How long ago a topic was last read to its end, all partitions; +Inf: never",
+    ["service", "topic"],
+    registry=REGISTRY,
+)
+OPEN_CALLS = Gauge("offramp_calls_open", "Calls to the outside that have no outcome yet", ["service"], registry=REGISTRY)
 OUTBOX = Gauge("offramp_outbox_rows", "Rows waiting for the relay", ["service"], registry=REGISTRY)
 OPEN_DEAD_LETTERS = Gauge("offramp_dead_letters_open", "Dead letters nobody has resolved", ["service", "reason"], registry=REGISTRY)
 PARKED = Gauge("offramp_parked_records", "Records waiting for something not heard of yet", ["service"], registry=REGISTRY)
 OVERDUE = Gauge("offramp_wake_overdue_seconds", "How late the oldest due timer is", ["service"], registry=REGISTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class TableGauge:
+    """A service's own number. `statement`, over `($1 business time)`, gives a row per series: the labels' values, then the number."""
+
+    gauge: Gauge
+    statement: str
+
 
 FIELDS = frozenset({
     "event", "level", "timestamp", "logger", "service", "topic", "partition", "offset", "group", "subscription_id", "entity_id", "event_id",

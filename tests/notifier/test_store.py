@@ -174,3 +174,20 @@ async def test_a_quiet_correspondence_may_sleep(connection: Connection) -> None:
     await STORE.store(connection, [entity(desk)])
     sleeping: datetime | None = await STORE.next_wake(connection)
     assert sleeping is None
+
+
+async def test_a_mail_counts_while_it_has_not_left_and_an_undeliverable_one_while_there_is_time_to_look_at_it(
+    connection: Connection,
+) -> None:
+    desk = Desk()
+
+    async def counted() -> dict[tuple[str, str], int]:
+        await STORE.store(connection, [entity(desk)])
+        return {(row[0], row[1]): row[2] for row in await connection.fetch(QUERIES["count_open"], desk.now)}
+
+    desk.hear(example(lifecycle.CancellationScheduled, version=4))
+    assert await counted() == {("queued", "proof"): 1}
+    desk.answer(desk.calls[-1], {"refused": "550"})
+    assert await counted() == {("undeliverable", "proof"): 1}
+    desk.now += POLICY.undeliverable.act_within
+    assert await counted() == {}

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from offramp_schemas.refund_request import RefundSettledManually
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Refund
-from services.refunds.store import RefundStore
+from services.refunds.store import QUERIES, RefundStore
 from services.runtime.policies import single
 from services.runtime.stored import Connection, Entity
 from tests.refunds.desk import DAY, MONDAY, SUB, Desk, paid, requested
@@ -182,3 +182,27 @@ async def test_the_same_key_or_the_same_provider_refund_can_not_serve_two_attemp
                 "insert into refund_attempts select refund_id, 2, "
                 f"{values['idempotency_key']}, now(), {values['provider_refund_id']}, null, now() from refunds"
             )
+
+
+async def test_open_refunds_are_counted_by_whose_turn_it_is_and_whether_it_is_late(connection: Connection) -> None:
+    desk = submitting()
+
+    async def counted() -> list[tuple[object, ...]]:
+        await STORE.store(connection, [entity(desk)])
+        return [tuple(row) for row in await connection.fetch(QUERIES["count_open"], desk.now)]
+
+    assert await counted() == [("submitting", "ops", 0, "no", 1)]
+    desk.wait(desk.policy.submit_within + timedelta(seconds=1), trouble="unreachable")
+    assert await counted() == [("unknown", "ops", 1, "yes", 1)]
+    desk.wait(7 * DAY, trouble="unreachable")
+    assert await counted() == [("unknown", "ops", 3, "yes", 1)]
+
+
+async def test_a_refund_that_is_over_is_not_counted(connection: Connection) -> None:
+    desk = submitting()
+    for _ in range(3):
+        desk.answer(error="card_not_supported")
+        desk.fire()
+    desk.hear(RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"))
+    await STORE.store(connection, [entity(desk)])
+    assert await connection.fetch(QUERIES["count_open"], desk.now) == []
