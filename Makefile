@@ -6,11 +6,11 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 KAFKA  := org.apache.kafka:kafka_2.13:4.4.0 org.slf4j:slf4j-simple:1.7.36
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check fmt bench lock clean
+.PHONY: help setup demo run test e2e check fmt bench lock clean
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install everything into .venv, exactly as locked (the other targets do it, too)
 	@:
@@ -24,12 +24,16 @@ run: $(STAMP) ## Run the stack and the services until Ctrl-C (ARGS="--fresh --te
 test: $(STAMP) ## Run the tests, on a stack of their own
 	@$(BIN)/pytest --quiet
 
+e2e: $(STAMP) ## Run the whole system by docker compose, and tests against it from outside (ARGS="-k dunning")
+	@$(BIN)/pytest --quiet $(ARGS) tests/e2e
+
 check: $(STAMP) ## Look for what is wrong without running it: format, lint, types, architecture, stale files
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted. 'make fmt' does it." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m offramp_schemas.generate --check
+	@$(BIN)/python -m dev.env_example --check
 
 fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix-only

@@ -29,7 +29,9 @@ def main() -> None:
     try:
         asyncio.run(run(told.bind, told.port, told.file, told.accept_any))
     except OSError as error:
-        raise SystemExit(f"the sandbox provider can't listen on port {told.port} of {told.bind}: {error.strerror}; choose another with --port") from None
+        raise SystemExit(
+            f"the sandbox provider can't listen on port {told.port} of {told.bind}: {error.strerror}; choose another with --port"
+        ) from None
 
 
 if __name__ == "__main__":
