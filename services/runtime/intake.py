@@ -53,7 +53,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             **kafka.connection(self.settings), group_id=self.group, enable_auto_commit=False, auto_offset_reset="earliest",
             session_timeout_ms=int(self.settings.session_timeout * 1000), heartbeat_interval_ms=1000, rebalance_timeout_ms=30_000,
             max_poll_interval_ms=2_147_483_647, metadata_max_age_ms=15_000, max_partition_fetch_bytes=4 * MAX_MESSAGE_BYTES,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=500, isolation_level="read_committed",
         )  # fmt: skip
         self.consumer.subscribe([self.topic.name], listener=self)
         await self.consumer.start()
@@ -92,6 +92,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         while partition not in self._revoked:
             try:
                 batch = await self.consumer.getmany(partition, timeout_ms=500, max_records=self.settings.batch_records)
+                read_to = await self.consumer.position(partition)  # may be past the last record: a transaction's marker is none
             except (ConsumerStoppedError, IllegalStateError):
                 return  # revoked under our feet
             except KafkaError as error:
@@ -102,7 +103,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 continue
             if got := batch.get(partition):
                 await self._store([_record(each) for each in got])
-                self.applied[partition] = got[-1].offset + 1
+            if read_to != self.applied.get(partition):
+                self.applied[partition] = read_to
                 await self._commit(partition)
 
     async def _rewind(self, partition: TopicPartition) -> None:

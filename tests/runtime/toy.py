@@ -124,7 +124,7 @@ class Purses:
 
     async def due(self, connection: Connection, now: datetime, seen_through: datetime | None, limit: int) -> list[str]:
         rows = await connection.fetch(
-            "select id from purses where wake_at <= $1 or guarded_wake_at <= least($1, $2) order by id limit $3 for update skip locked",
+            "select id from purses where wake_at <= $1 or guarded_wake_at <= least($1, $2) order by id limit $3",
             now, seen_through, limit,
         )  # fmt: skip
         return [row["id"] for row in rows]
