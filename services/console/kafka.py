@@ -79,7 +79,10 @@ class Reader:
         """A reader of what comes from now on, or of everything that is kept. Raises Trouble."""
         with _explained(settings):
             partitions = await asyncio.wait_for(_partitions(settings, list(topics)), _ANSWERS_WITHIN)
-        consumer = AIOKafkaConsumer(**kafka.connection(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            **kafka.connection(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
+            isolation_level="read_committed",  # as the services read: what a transaction took back was never said
+        )  # fmt: skip
         try:
             with _explained(settings):
                 await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
