@@ -65,11 +65,11 @@ class Kafka:
         return f"{HOST}:{self.port}"
 
     @classmethod
-    async def start(cls, directory: Path, port: int | None = None) -> Kafka:
-        """Start a broker whose logs are in `directory`, formatting it the first time. Raises StackError."""
+    async def start(cls, directory: Path, port: int | None = None, *, properties: Mapping[str, str] | None = None) -> Kafka:
+        """Start a broker whose logs are in `directory`, formatting it the first time; `properties` go over ours. Raises StackError."""
         classpath = os.pathsep.join(map(str, await jars.fetched(jars.listed(JARS), "Apache Kafka")))
         for attempt in range(1, _ATTEMPTS + 1):
-            broker = await cls._started(directory, classpath, claim_port(port, "Kafka"))
+            broker = await cls._started(directory, classpath, claim_port(port, "Kafka"), properties or {})
             try:
                 await broker.answers()
             except _PortTaken as problem:
@@ -83,9 +83,9 @@ class Kafka:
         raise AssertionError("the last attempt returns or raises")
 
     @classmethod
-    async def _started(cls, directory: Path, classpath: str, port: int) -> Kafka:
+    async def _started(cls, directory: Path, classpath: str, port: int, properties: Mapping[str, str]) -> Kafka:
         settings = directory / "kafka.properties"
-        settings.write_text(_properties(_settings_for(directory, port)))
+        settings.write_text(_properties({**_settings_for(directory, port), **properties}))
         java = [*_JAVA, "-cp", classpath]
         await _format_once(directory, java, settings)
         # Killed outright: what it has acknowledged is in the page cache, and the next start recovers from that.

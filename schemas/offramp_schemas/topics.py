@@ -129,6 +129,8 @@ TOPICS: tuple[Topic, ...] = (
     NOTIFICATION_ALERTS,     LIFECYCLE_DEAD_LETTERS, REFUND_DEAD_LETTERS, NOTIFICATION_DEAD_LETTERS,
 )  # fmt: skip
 DEAD_LETTERS = {"lifecycle": LIFECYCLE_DEAD_LETTERS, "refunds": REFUND_DEAD_LETTERS, "notifier": NOTIFICATION_DEAD_LETTERS}
+PUBLISHED = tuple(topic for topic in TOPICS if not DEAD_LETTERS.keys() >= set(topic.producers))
+"""What others than our services may write."""
 
 TOPIC_OF: dict[type[Event], Topic] = {event: topic for topic in TOPICS for event in topic.events}
 TYPE_OF: dict[type[Event], str] = {event: topic.type_of(event) for event, topic in TOPIC_OF.items()}
@@ -139,3 +141,8 @@ EVENT_BY_KEBAB: dict[str, type[Event]] = {event.kebab(): event for event in TOPI
 def inputs_of(service: str) -> tuple[Topic, ...]:
     """The topics a service reads."""
     return tuple(topic for topic in TOPICS if service in topic.consumers)
+
+
+def outputs_of(service: str) -> tuple[Topic, ...]:
+    """The topics a service writes, its dead letters among them."""
+    return tuple(topic for topic in TOPICS if service in topic.producers)

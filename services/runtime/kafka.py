@@ -46,7 +46,7 @@ async def explain(settings: Settings) -> str:
             raise SettingsError(_explain_refusal(settings, error)) from None
         except ssl.SSLError as error:
             message = tls.explain("Kafka", error)
-        except errors.KafkaConnectionError:
+        except (errors.KafkaConnectionError, ConnectionResetError):
             message = f"Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is {settings.kafka_tls})"
         except (errors.KafkaError, OSError, TimeoutError):
             continue

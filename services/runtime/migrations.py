@@ -94,9 +94,7 @@ def _refuse_edited(service: str, wanted: Sequence[Migration], applied: Mapping[s
 
 def _refuse_newer(wanted: Sequence[Migration], applied: Mapping[str, bytes]) -> None:
     if newer := sorted(set(applied) - {each.name for each in wanted}):
-        raise MigrationError(
-            f"the database was migrated by a newer version ({', '.join(newer)}): deploy that version, or restore a backup"
-        )
+        raise MigrationError(f"the database was migrated by a newer version ({', '.join(newer)}): deploy that version, or restore a backup")
 
 
 async def _run(connection: Connection, service: str, migration: Migration) -> None:

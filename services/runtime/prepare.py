@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import aiokafka.errors
 import asyncpg
 
-from services.runtime import migrations, postgres, settings, topics
+from services.runtime import access, migrations, postgres, settings, topics
 from services.runtime.clock import TestClock
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.stored import Connection
@@ -94,7 +94,9 @@ async def prepare(wanted: Settings, words: Sequence[str]) -> None:
         for name in await patiently(wanted, lambda: topics.create(wanted)):
             print(f"created topic {name}", flush=True)
     if "access" in words:
-        raise SettingsError("users and rights of Kafka can't be prepared yet")
+        await patiently(wanted, lambda: topics.check(wanted, ()))  # says what is wrong with a connection better than access could
+        for line in await asyncio.to_thread(access.give, wanted, _passwords(wanted, access.USERS, "_kafka")):
+            print(line, flush=True)
 
 
 def _passwords(wanted: Settings, names: Sequence[str], kind: str) -> dict[str, str]:
@@ -119,7 +121,7 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it repeats what we say better
     try:
         asyncio.run(prepare(settings.load(), words))
-    except (SettingsError, migrations.MigrationError, topics.TopicError) as error:
+    except (SettingsError, migrations.MigrationError, topics.TopicError, access.AccessError) as error:
         print(f"offramp prepare: {error}", file=sys.stderr)
         return 2
     except (asyncpg.PostgresError, aiokafka.errors.KafkaError, OSError, TimeoutError) as error:
