@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -70,18 +71,18 @@ class Front:
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 while the process works."""
-        return web.json_response({"alive": True})
+        return _answer({"alive": True})
 
     async def readyz(self, request: web.Request) -> web.Response:
         """200 when every service is ready."""
         async with aiohttp.ClientSession(timeout=_GLANCE) as session:
             answers = await asyncio.gather(*(_unready(session, url) for url in self._urls.values()))
         why = [answer for answer in answers if answer]
-        return web.json_response({"ready": not why, "why": why}, status=503 if why else 200)
+        return _answer({"ready": not why, "why": why}, status=503 if why else 200)
 
     async def look(self, request: web.Request) -> web.Response:
         """One look at every service's clock; `now` is null where a service goes by the wall's."""
-        return web.json_response(await self._seen())
+        return _answer(await self._seen())
 
     async def advance(self, request: web.Request) -> web.Response:
         """Moves business time, from timer to timer, and answers when everything has settled."""
@@ -101,7 +102,7 @@ class Front:
             log.warning("not settled", what=request.path, seconds=round(monotonic() - began, 1))
             return await self._not_settled(str(error) or f"not done within {seconds:g} s; the clock stays where it has come to")
         log.info("settled", what=request.path, records=step.moved, seconds=round(monotonic() - began, 1))
-        return web.json_response({"now": step.now.isoformat(), "handled": step.moved})
+        return _answer({"now": step.now.isoformat(), "handled": step.moved})
 
     async def _in_turn(self, to: datetime | timedelta, seconds: float) -> Step:
         async with asyncio.timeout(seconds) as bound:
@@ -114,7 +115,7 @@ class Front:
 
     async def _not_settled(self, error: str) -> web.Response:
         seen = await self._seen()
-        return web.json_response({"error": error, "now": seen["now"], "why": seen["why"]}, status=504)
+        return _answer({"error": error, "now": seen["now"], "why": seen["why"]}, status=504)
 
     async def _seen(self) -> dict[str, Any]:
         async with aiohttp.ClientSession(timeout=_GLANCE) as session:
@@ -144,6 +145,10 @@ async def _unready(session: aiohttp.ClientSession, url: str) -> str | None:
     except Trouble as trouble:
         return str(trouble)
     return None
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> web.Response:
+    return web.json_response(body, status=status, dumps=partial(json.dumps, ensure_ascii=False))
 
 
 def _document(seen: Clock) -> dict[str, Any]:
@@ -193,6 +198,8 @@ async def _in_words(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except Trouble as trouble:
-        return web.json_response({"error": str(trouble)}, status=_STATUS.get(type(trouble), 503))
+        status = _STATUS.get(type(trouble), 503)
+        log.warning("refused", what=request.path, error=str(trouble))
+        return _answer({"error": str(trouble)}, status=status)
     except web.HTTPException as refused:
-        return web.json_response({"error": f"{request.method} {request.path}: {refused.reason}"}, status=refused.status)
+        return _answer({"error": f"{request.method} {request.path}: {refused.reason}"}, status=refused.status)
