@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from dev.places import HOST
-from dev.sample import SAMPLES
 from dev.system import System
+from services.console import samples
 
 _QUIET, _COMMAND = "bright_black", "cyan"
 _out = Console(highlight=False, soft_wrap=True)
@@ -25,10 +25,8 @@ def show(system: System, env_file: Path, seconds: float, offramp: str = ".venv/b
         _heading("First, in the second terminal", "so that the command line finds this one")
         _out.print(Text.assemble("  ", (f"export OFFRAMP_ENV_FILE={env_file.absolute()}", _COMMAND)))
     _heading("Subscriptions to play with", "each with something to try in a second terminal")
-    for sample in SAMPLES:
-        price = f", {sample.price_minor / 100:.0f} EUR a {sample.interval}" if sample.price_minor else ""
-        _out.print(Text.assemble(f"  {sample.subscription_id:<12}", f"{sample.special}", (f"  {sample.plan}{price}", _QUIET)))
-        _out.print(Text.assemble(" " * 14, (f"{offramp} {sample.command} --follow", _COMMAND)))
+    for line in samples.described(offramp):
+        _out.print(line)
     _heading("And then")
     for command, about in _commands(system.clock == "test"):
         _out.print(Text.assemble("  ", (f"{offramp} {command:<38}", _COMMAND), (about, _QUIET)))

@@ -16,8 +16,8 @@ from dev import foreground, panel
 from dev.directory import owned
 from dev.places import StackError, is_free
 from dev.publisher import Publisher
-from dev.sample import SAMPLES
 from dev.system import System
+from services.console.samples import SAMPLES
 
 _PORTS = {"kafka": 19092, "postgres": 15432, "smtp": 11025, "provider": 8110, "lifecycle": 8101, "refunds": 8102, "notifier": 8103}
 _HEARD_WITHIN = 60.0  # seconds

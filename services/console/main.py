@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from services.console import audit as auditing
 from services.console import clock as test_clock
-from services.console import lists, publish, screen, serve, settings, timeline, words
+from services.console import lists, publish, samples, screen, serve, settings, timeline, words
 from services.console import tail as tailing
 from services.console.clock import Step
 from services.console.database import SERVICES, Database
@@ -20,6 +20,7 @@ from services.runtime.settings import Settings
 _HELP = """Publish events, and see what became of them.
 
 ```
+offramp samples                        # subscriptions to play with
 offramp publish cancellation-requested --subscription sub_anna --follow
 offramp show sub_anna                  # its whole story, mails included
 offramp tail lifecycle.events payment  # topics, live
@@ -58,6 +59,14 @@ async def show(id: str, /, *, all: Flag = False, json: Json = False) -> None:  #
     """
     async with Database(settings.load()) as database:
         await timeline.show(database, id, everything=all, as_json=json)
+
+
+@app.command(name="samples")
+async def publish_samples() -> None:
+    """Publish subscriptions to play with, and say what to try with each."""
+    chosen = settings.load()
+    async with Database(chosen) as database:
+        await samples.publish(chosen, database)
 
 
 @app.command

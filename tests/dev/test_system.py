@@ -18,10 +18,10 @@ import pytest
 
 from dev.places import StackError
 from dev.publisher import Publisher
-from dev.sample import SAMPLES, Sample
 from dev.system import System
 from offramp_schemas import TOPIC_OF, decode, encode
 from offramp_schemas.envelope import Envelope
+from services.console.samples import SAMPLES, Sample
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 _PATIENCE = 90.0  # seconds until something counts as hung

@@ -1,16 +1,26 @@
-"""Subscriptions and payments that `make run` begins with, so that a newcomer's first event has something to act on."""
+"""Subscriptions and payments to play with: `offramp samples` publishes them, and `make run` begins with them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from offramp_schemas import Event
+from rich.text import Text
+from uuid_utils.compat import uuid7
+
+from offramp_schemas import TOPIC_OF, Envelope, Event
 from offramp_schemas.account import Reseller, SubscriptionStarted
 from offramp_schemas.base import Contact
 from offramp_schemas.payment import PaymentFailed, PaymentSucceeded
+from services.console import kafka, screen
+from services.console.database import Database
+from services.console.trouble import Trouble
+from services.runtime.settings import Settings
 
+_SOURCE = "//offramp/samples"
+_HEARD_WITHIN = 60.0  # seconds
 DAY = timedelta(days=1)
 
 
@@ -95,3 +105,32 @@ SAMPLES = (
     Sample("Gina Rossi", "on trial for 4 more days", f"{_CANCEL} sub_gina", 10 * DAY, 1900, trial=14 * DAY, country="IT"),
     Sample("Hugo Weber", "bought from a reseller", f"{_CANCEL} sub_hugo", 12 * DAY, 4900, country="DE", reseller=_RESELLER),
 )
+
+
+async def publish(settings: Settings, database: Database) -> None:
+    """Publishes all of them, waits until lifecycle has heard, and says what to try. Raises Trouble where there are some already."""
+    for sample in SAMPLES:
+        if await database.subscription(sample.subscription_id):
+            raise Trouble(f"{sample.subscription_id} is there already: `offramp show {sample.subscription_id}` tells what became of it")
+    now = await database.now()
+    for sample in SAMPLES:
+        for at, event in sample.events(now):
+            envelope = Envelope(str(uuid7()), _SOURCE, at, sample.subscription_id, event)
+            await kafka.send(settings, TOPIC_OF[type(event)].name, envelope)
+    try:
+        async with asyncio.timeout(_HEARD_WITHIN):
+            for sample in SAMPLES:
+                while not await database.subscription(sample.subscription_id):
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Trouble(f"lifecycle has not heard of them after {_HEARD_WITHIN:.0f} s: is it running? Its log says why") from None
+    for line in described("offramp"):
+        screen.out.print(line)
+
+
+def described(offramp: str) -> Iterator[Text]:
+    """Two lines for each: what is special about it, and what to try. `offramp`: how the command line is called from here."""
+    for sample in SAMPLES:
+        price = f", {sample.price_minor / 100:.0f} EUR a {sample.interval}" if sample.price_minor else ""
+        yield Text.assemble(f"  {sample.subscription_id:<12}", sample.special, screen.quiet(f"  {sample.plan}{price}"))
+        yield Text.assemble(" " * 14, (f"{offramp} {sample.command} --follow", "cyan"))
