@@ -23,6 +23,7 @@ from services.runtime.watermarks import Watermarks
 
 log = structlog.get_logger()
 WATERMARKS = "watermarks"
+WALKING_PACE = 0.1  # seconds
 Step = Callable[[], Awaitable[int]]
 
 
@@ -31,6 +32,8 @@ class Engine:
 
     def __init__(self, service: Service[Any], settings: Settings) -> None:
         self.service, self.settings = service, settings
+        walks = settings.clock == "test"  # from timer to timer, and guarded ones fire no sooner than the inputs are looked at
+        self._pace = min(settings.look_every, WALKING_PACE) if walks else settings.look_every
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.ready = False
         self._stopping = asyncio.Event()
@@ -116,7 +119,7 @@ class Engine:
                 telemetry.RETRIES.labels(self.service.name, name.partition(" ")[0]).inc()
                 log.warning("outage; trying again", loop=name, attempt=failures, error=type(error).__name__)
             if not busy:
-                await _wait(self._stopping if bell is None or failures else bell, self.settings.look_every)
+                await _wait(self._stopping if bell is None or failures else bell, self._pace)
 
     async def _listen(self) -> None:
         """Rings a loop when something for it was committed, by this process or another one. The loops' own pace is the safety net."""
