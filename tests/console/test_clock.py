@@ -7,6 +7,7 @@ import pytest
 from services.console import clock
 from services.console.clock import Step
 from services.console.trouble import Trouble
+from tests.console.conftest import Offramp
 from tests.console.pretended import START, Pretended, Serve, day
 
 
@@ -87,3 +88,16 @@ async def test_the_words_of_a_service_that_refuses_are_passed_on(serve: Serve) -
     url = await serve(Pretended(refuses=True))
     with pytest.raises(Trouble, match="answers 409: not on a Sunday"):
         await clock.advance([url], day(1))
+
+
+async def test_the_commands_need_the_services_and_nothing_else(serve: Serve, offramp: Offramp, monkeypatch: pytest.MonkeyPatch) -> None:
+    lifecycle, refunds, notifier = Pretended([day(3)]), Pretended(), Pretended()
+    for name, service in (("LIFECYCLE", lifecycle), ("REFUNDS", refunds), ("NOTIFIER", notifier)):
+        monkeypatch.setenv(f"OFFRAMP_{name}_URL", f"{await serve(service)}/")
+    monkeypatch.setenv("OFFRAMP_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("OFFRAMP_POSTGRES", "postgresql://127.0.0.1:1/none")
+    assert (await offramp("clock", "settle")).out == "It is 2026-05-01 00:00.   0 records, timers and answers handled\n"
+    assert (await offramp("clock", "advance", "7d")).out == "It is 2026-05-08 00:00.   1 records, timers and answers handled\n"
+    assert (await offramp("clock", "advance", "2026-05-09T12:00Z")).out.startswith("It is 2026-05-09 12:00.")
+    assert (await offramp("clock", "advance", "2026-05-09")).status == 1
+    assert notifier.set_to == [day(3), day(7), day(8) + timedelta(hours=12)]
