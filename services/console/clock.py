@@ -116,7 +116,7 @@ def _reached(clocks: Sequence[Clock]) -> datetime:
         others = f" (on the test clock: {', '.join(test)})" if test else ""
         raise NoTestClock(
             f"on the system clock, which nobody can advance: {', '.join(system)}{others}."
-            " Start the services with OFFRAMP_CLOCK=test (`make run ARGS=--test-clock`)"
+            " Start the services with OFFRAMP_CLOCK=test (`make run ARGS=--test-clock`, `OFFRAMP_CLOCK=test docker compose up -d --wait`)"
         )
     return min(clock.now for clock in clocks if clock.now is not None)
 
@@ -153,7 +153,9 @@ async def request(session: aiohttp.ClientSession, method: str, url: str, body: d
             said = answer.get("error", answer) if isinstance(answer, dict) else answer
             raise Trouble(f"{url} answers {response.status}: {said}")
     except (aiohttp.ClientError, TimeoutError, OSError):
-        raise Trouble(f"no service answers at {url}: is it running (`make run`), and is its address right (OFFRAMP_…_URL)?") from None
+        raise Trouble(
+            f"no service answers at {url}: is it running (`make run`, `docker compose ps`), and is its address right (OFFRAMP_…_URL)?"
+        ) from None
     except ValueError:
         raise Trouble(f"{url} does not answer as a service of ours does: is its address right (OFFRAMP_…_URL)?") from None
 
