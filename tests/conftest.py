@@ -19,6 +19,12 @@ from dev.stack import Stack
 _numbers = count(1)
 
 
+async def as_one_deployment(connection: Connection, *schemas: str) -> None:
+    """Lets tests' databases follow each other on the session's broker, as a database does that is restored again and again."""
+    for schema in schemas:
+        await connection.execute(f"UPDATE {schema}.deployment SET id = '00000000-0000-4000-8000-000000000000'")
+
+
 @pytest.fixture(scope="session")
 def server_directory() -> Iterator[Path]:
     """Where the session's servers keep their data, thrown away in the end."""

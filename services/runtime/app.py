@@ -16,8 +16,10 @@ import faust
 from faust.app import BootStrategy
 from mode import Service as ModeService
 
-from services.runtime import migrations, policies, postgres, settings, telemetry, topics
+from services.runtime import deployment, migrations, policies, postgres, settings, telemetry, topics
+from services.runtime.deployment import ForeignGroup
 from services.runtime.engine import Engine
+from services.runtime.intake import group_of
 from services.runtime.pages import Pages
 from services.runtime.service import Service
 from services.runtime.settings import Settings, SettingsError
@@ -48,7 +50,7 @@ def run(name: str, build: Build) -> NoReturn:
         wanted = settings.load()
         telemetry.configure(name, wanted.log_level)
         service = asyncio.run(_first(wanted, name, build))
-    except (SettingsError, policies.PolicyError, migrations.MigrationError, topics.TopicError) as error:
+    except (SettingsError, policies.PolicyError, migrations.MigrationError, topics.TopicError, ForeignGroup) as error:
         _exit(2, f"offramp {name}: {error}")
     except (aiokafka.errors.KafkaError, asyncpg.PostgresError, OSError, TimeoutError) as error:
         _exit(1, f"offramp {name}: {error}")
@@ -90,6 +92,9 @@ class _Host:
 
             async def _fail_with_it(self, engine: Engine) -> None:
                 error = await engine.failed
+                if isinstance(error, ForeignGroup):
+                    await engine.stop()
+                    _exit(2, f"offramp {host.service.name}: {error}")
                 await self.crash(error)
 
             async def on_stop(self) -> None:
@@ -110,10 +115,13 @@ async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:
                 if wanted.clock == "test"
                 else "the database runs on a test clock: start with OFFRAMP_CLOCK=test, or use another database"
             )
+        identity = await deployment.identity(connection)
         service: Service[Any] = await build(wanted, connection)
     finally:
         await connection.close()
     await patiently(wanted, lambda: topics.check(wanted, service.inputs))
+    groups = [group_of(name, topic) for topic in service.inputs]
+    await patiently(wanted, lambda: deployment.check(wanted, name, identity, groups))
     return service
 
 

@@ -9,11 +9,12 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from services.runtime import postgres, telemetry
+from services.runtime import deployment, postgres, telemetry
 from services.runtime.apply import Shell
 from services.runtime.calls import Calls
 from services.runtime.clock import BusinessClock, SystemClock, TestClock
 from services.runtime.dead_letters import channel
+from services.runtime.deployment import ForeignGroup
 from services.runtime.intake import Intake
 from services.runtime.relay import Relay
 from services.runtime.service import Service
@@ -54,7 +55,8 @@ class Engine:
         self.relay = Relay(self.service.name, self.settings, pool)
         self.waker = Waker(self.shell, forgets=self.service.forgets)
         self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
-        self.intakes = [Intake(self.shell, topic, self.settings) for topic in self.service.inputs]
+        identity = await deployment.identity(pool)
+        self.intakes = [Intake(self.shell, topic, self.settings, identity) for topic in self.service.inputs]
         self.watermarks = Watermarks(self.shell, self.intakes, self.settings)
         await asyncio.gather(self.watermarks.start(), *(intake.start() for intake in self.intakes))
         self._start_loops()
@@ -144,8 +146,9 @@ class Engine:
     def _watch(self, task: asyncio.Task[None]) -> None:
         """A loop that ends by an error ends the process: somebody restarts it, nothing runs half."""
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():
-            log.error("a loop failed", loop=task.get_name(), error=f"{type(error).__name__}: {error}", exception=error)
             self.failed.set_result(error)
+            if not isinstance(error, ForeignGroup):  # whose message is for people, and the last word
+                log.error("a loop failed", loop=task.get_name(), error=f"{type(error).__name__}: {error}", exc_info=error)
 
 
 async def _wait(bell: asyncio.Event, seconds: float) -> None:

@@ -16,7 +16,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from offramp_schemas import Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
-from services.runtime import kafka, poison, postgres, sql, telemetry
+from services.runtime import deployment, kafka, poison, postgres, sql, telemetry
 from services.runtime.apply import Shell
 from services.runtime.queues import Tally
 from services.runtime.records import Record
@@ -36,6 +36,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     shell: Shell[Any]
     topic: Topic
     settings: Settings
+    identity: str  # of this database's deployment
     consumer: AIOKafkaConsumer = field(init=False)
     applied: dict[TopicPartition, int] = field(default_factory=dict)  # everything before it is stored
     stored_at: float = field(default_factory=monotonic)  # when a batch last was, or nothing was left to store
@@ -45,12 +46,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     @property
     def group(self) -> str:
         """Each input topic has its own consumer group."""
-        return f"offramp.{self.shell.service}.{self.topic.name}"
+        return group_of(self.shell.service, self.topic)
 
     async def start(self) -> None:
         """Joins the group. Settings as ARCHITECTURE found them by killing things."""
         self.consumer = AIOKafkaConsumer(
-            **kafka.connection(self.settings), group_id=self.group, enable_auto_commit=False, auto_offset_reset="earliest",
+            **kafka.connection(self.settings), client_id=deployment.client_id(self.shell.service, self.identity), group_id=self.group,
+            enable_auto_commit=False, auto_offset_reset="earliest",
             session_timeout_ms=int(self.settings.session_timeout * 1000), heartbeat_interval_ms=1000, rebalance_timeout_ms=30_000,
             max_poll_interval_ms=2_147_483_647, metadata_max_age_ms=15_000, max_partition_fetch_bytes=4 * MAX_MESSAGE_BYTES,
             fetch_max_wait_ms=500, isolation_level="read_committed",
@@ -64,10 +66,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self.consumer.stop()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Starts a task per partition."""
+        """Starts a task per partition, each of which waits until the group is known to be ours."""
+        ours = asyncio.create_task(self._check(), name=f"{self.group} is ours")
         for partition in assigned:
             self._revoked.discard(partition)
-            self._tasks[partition] = asyncio.create_task(self._read(partition), name=f"{self.group}[{partition.partition}]")
+            self._tasks[partition] = asyncio.create_task(self._read(partition, ours), name=f"{self.group}[{partition.partition}]")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Waits for the transactions under way, but not for ever."""
@@ -87,8 +90,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 
-    async def _read(self, partition: TopicPartition) -> None:
+    async def _check(self) -> None:
+        """Whoever came to the group at the same time is seen now, after the assignment. Raises ForeignGroup."""
+        attempt = 0
+        while True:
+            try:
+                return await deployment.check(self.settings, self.shell.service, self.identity, [self.group])
+            except (KafkaError, OSError, TimeoutError) as error:
+                attempt += 1
+                log.warning("can't tell whose the group is; trying again", group=self.group, attempt=attempt, error=type(error).__name__)
+                await _pause(attempt)
+
+    async def _read(self, partition: TopicPartition, ours: asyncio.Task[None]) -> None:
+        await asyncio.shield(ours)
         await self._rewind(partition)
+        if partition in self.applied:
+            await self._commit(partition)  # the mark, before anything is read: who comes later sees whose the group is
         while partition not in self._revoked:
             try:
                 batch = await self.consumer.getmany(partition, timeout_ms=500, max_records=self.settings.batch_records)
@@ -164,9 +181,16 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _commit(self, partition: TopicPartition) -> None:
         """A commit that fails costs a few repeats, which the inbox knows: never wait long for it."""
         try:
-            await asyncio.wait_for(self.consumer.commit({partition: self.applied[partition]}), COMMIT_WITHIN)
+            await asyncio.wait_for(
+                self.consumer.commit({partition: (self.applied[partition], deployment.mark(self.identity))}), COMMIT_WITHIN
+            )
         except (KafkaError, TimeoutError, KeyError) as error:
             log.warning("offsets not committed; the inbox will know the repeats", topic=partition.topic, error=type(error).__name__)
+
+
+def group_of(service: str, topic: Topic) -> str:
+    """The consumer group with which a service reads a topic."""
+    return f"offramp.{service}.{topic.name}"
 
 
 def _record(got: ConsumerRecord[Any, Any]) -> Record:

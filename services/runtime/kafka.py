@@ -1,9 +1,12 @@
 """How every client connects to Kafka: in the clear or by TLS, as anybody or as a user; and what is wrong when it can't."""
 
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import errors
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 
 from services.runtime import tls
@@ -27,6 +30,17 @@ def connection(settings: Settings) -> dict[str, Any]:
             "sasl_plain_password": settings.kafka_password.get_secret_value(),
         }
     return how
+
+
+@asynccontextmanager
+async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client for questions about topics and groups."""
+    client = AIOKafkaAdminClient(**connection(settings))
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
 
 
 async def explain(settings: Settings) -> str:

@@ -19,7 +19,7 @@ SERVICES = ("lifecycle", "refunds", "notifier")
 CONSOLE = "console"
 CONSOLE_ROLE = "offramp_console"
 _APPEND_ONLY = "transitions"
-_NOT_THEIRS = ("migrations",)
+_READ_ONLY = ("migrations", "deployment")
 _WORDS = ("database", "topics", "access")
 _HELP = """\
   database   in Postgres: a role for each service and one for the command line, that may only read; schemas and tables of this version.
@@ -77,7 +77,7 @@ async def _grant(connection: Connection, service: str) -> None:
         revoke update, delete on "{service}"."{_APPEND_ONLY}" from "{role}";
         grant select on all tables in schema "{service}" to "{CONSOLE_ROLE}";
     ''')
-    for table in _NOT_THEIRS:
+    for table in _READ_ONLY:
         await connection.execute(f'revoke insert, update, delete on "{service}"."{table}" from "{role}"')
 
 

@@ -1,7 +1,6 @@
 """Creates the topics that the contract declares, and checks that they are what it says. Broker auto-create is off."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
 from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -19,7 +18,7 @@ class TopicError(Exception):
 
 async def create(settings: Settings, topics: Iterable[Topic] = TOPICS) -> list[str]:
     """Creates the missing ones; returns their names. Raises TopicError, before anything is created, where an existing one is unfit."""
-    async with _admin(settings) as admin:
+    async with kafka.admin(settings) as admin:
         existing = set(await admin.list_topics())
         await _check(admin, [topic for topic in topics if topic.name in existing])
         missing = [topic for topic in topics if topic.name not in existing]
@@ -32,18 +31,8 @@ async def create(settings: Settings, topics: Iterable[Topic] = TOPICS) -> list[s
 
 async def check(settings: Settings, topics: Iterable[Topic]) -> None:
     """Whether the topics are there with at least their partitions. Raises TopicError."""
-    async with _admin(settings) as admin:
+    async with kafka.admin(settings) as admin:
         await _check(admin, list(topics))
-
-
-@asynccontextmanager
-async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**kafka.connection(settings))
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
 
 
 def _refuse(settings: Settings, name: str, code: int, message: str | None) -> None:

@@ -17,8 +17,9 @@ from services.console.trouble import Trouble
 from services.lifecycle.service import build
 from services.runtime import topics
 from services.runtime.engine import Engine
-from services.runtime.prepare import prepare_database
+from services.runtime.prepare import SERVICES, prepare_database
 from services.runtime.settings import Settings
+from tests.conftest import as_one_deployment
 from tests.console.pretended import Pretended, Serve
 
 
@@ -55,6 +56,7 @@ async def stack(kafka: Kafka, database: str, monkeypatch: pytest.MonkeyPatch) ->
     await topics.create(Settings(kafka=kafka.address))
     connection = await asyncpg.connect(database)
     await prepare_database(connection, {}, test_clock=False)
+    await as_one_deployment(connection, *SERVICES)
     await connection.close()
     monkeypatch.setenv("OFFRAMP_KAFKA", kafka.address)
     monkeypatch.setenv("OFFRAMP_POSTGRES", database)

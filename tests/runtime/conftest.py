@@ -12,6 +12,7 @@ from services.runtime.apply import Shell
 from services.runtime.migrations import Migration
 from services.runtime.settings import Settings
 from services.runtime.stored import Connection, Pool
+from tests.conftest import as_one_deployment
 from tests.runtime.toy import NOW, TABLE, Purse, Purses, Toy
 
 SHELL_FILES = [Migration(f"shell/{file.name}", file.read_text()) for file in sorted(migrations.SHELL.glob("*.sql"))]
@@ -37,6 +38,7 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     """A pool on a fresh database with the shell's tables and the toy's."""
     connection = await asyncpg.connect(database)
     await migrations.migrate(connection, "lifecycle", [*SHELL_FILES, Migration("toy/0001.sql", TABLE)])
+    await as_one_deployment(connection, "lifecycle")
     await connection.close()
     async with asyncpg.create_pool(database, min_size=1, max_size=8, server_settings={"search_path": "lifecycle"}) as made:
         yield made

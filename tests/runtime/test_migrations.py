@@ -43,7 +43,7 @@ async def test_a_service_refuses_tables_that_are_missing_old_or_from_the_future(
     with pytest.raises(MigrationError, match="no tables for lifecycle yet"):
         await migrations.check(connection, "lifecycle")
     wanted = migrations.of("lifecycle")
-    await migrations.migrate(connection, "lifecycle", wanted[:1])
+    await migrations.migrate(connection, "lifecycle", [each for each in wanted if each.name.startswith("shell/")])
     with pytest.raises(MigrationError, match="the database lacks lifecycle/0001"):
         await migrations.check(connection, "lifecycle")
     await migrations.migrate(connection, "lifecycle", [*wanted, Migration("lifecycle/9999_later.sql", "select 1")])
@@ -63,6 +63,7 @@ async def test_a_service_reads_and_writes_its_own_schema_and_no_other(database: 
         "update lifecycle.transitions set facts = ''",
         "delete from lifecycle.transitions",
         "insert into lifecycle.migrations(name, sha256) values('x', '')",
+        "update lifecycle.deployment set id = gen_random_uuid()",
         "create table lifecycle.mine(id int)",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -5,23 +5,29 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from dev.kafka import Kafka
 from dev.postgres import Postgres
-from services.runtime import topics
+from services.runtime import deployment, topics
 from services.runtime.policies import DEFAULT_FILE
-from services.runtime.prepare import prepare_database
+from services.runtime.prepare import SERVICES, prepare_database
 from services.runtime.settings import Settings
+from tests.conftest import as_one_deployment
 from tests.system.conftest import until
 
 PASSWORD = "the right one"
 Environment = dict[str, str]
+SOMEWHERE = TopicPartition("subscription.request.v1", 0)
+GROUP = "offramp.lifecycle.subscription.request.v1"
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ async def good(kafka: Kafka, postgres: Postgres, database: str) -> AsyncIterator
     await topics.create(Settings(kafka=kafka.address))
     connection = await asyncpg.connect(database)
     await prepare_database(connection, {"lifecycle": PASSWORD}, test_clock=False)
+    await as_one_deployment(connection, *SERVICES)
     yield {
         "OFFRAMP_KAFKA": kafka.address,
         "OFFRAMP_POSTGRES": f"postgresql://offramp_lifecycle@127.0.0.1:{postgres.port}/{database.rpartition('/')[2]}",
@@ -162,6 +169,48 @@ async def test_a_topic_that_is_missing(good: Environment, kafka: Kafka) -> None:
         await admin.close()
         await topics.create(Settings(kafka=kafka.address))
     refuses(ended, 2, "the topic subscription.activity.v1 does not exist", "python -m services.runtime.prepare")
+
+
+async def test_a_consumer_group_of_another_database(good: Environment, kafka: Kafka) -> None:
+    async with member(kafka) as other:
+        await other.commit({SOMEWHERE: (0, deployment.mark("another"))})
+        ended = await start(good)
+        await other.commit({SOMEWHERE: (0, "")})
+    refuses(ended, 2, f"the consumer group {GROUP} belongs to another database (deployment another", "a Kafka of its own")
+
+
+async def test_a_consumer_group_that_another_database_has_taken_meanwhile(good: Environment, kafka: Kafka) -> None:
+    starting = asyncio.create_task(start(good))
+    async with aiohttp.ClientSession() as session:
+        await until(lambda: is_ready(session, good))
+    async with member(kafka) as other:  # as if it had asked at the same moment, and found nobody
+        await other.commit({SOMEWHERE: (0, deployment.mark("another"))})
+    ended = await starting
+    async with member(kafka) as other:
+        await other.commit({SOMEWHERE: (0, "")})
+    refuses(ended, 2, "belongs to another database (deployment another")
+
+
+async def is_ready(session: aiohttp.ClientSession, environment: Environment) -> bool:
+    try:
+        async with session.get(f"http://127.0.0.1:{environment['OFFRAMP_PORT']}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@asynccontextmanager
+async def member(kafka: Kafka) -> AsyncIterator[AIOKafkaConsumer]:
+    """Somebody in lifecycle's group, with the partition SOMEWHERE: its name is the first in the alphabet."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.address, group_id=GROUP, enable_auto_commit=False)
+    consumer.subscribe([SOMEWHERE.topic])
+    async with consumer:
+        await until(lambda: _has(consumer))
+        yield consumer
+
+
+async def _has(consumer: AIOKafkaConsumer) -> bool:
+    return SOMEWHERE in consumer.assignment()
 
 
 async def test_a_port_that_is_in_use(good: Environment) -> None:
