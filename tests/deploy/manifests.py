@@ -4,14 +4,13 @@ import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
 from offramp_schemas import inputs_of
 from services.runtime.app import PORTS
-from services.runtime.intake import Intake
+from services.runtime.intake import group_of
 from services.runtime.pages import Pages
 from services.runtime.settings import PREFIX, SECRETS, Settings
 
@@ -101,7 +100,7 @@ class Manifests:
         yield from (f"{name} is not scaled" for name in sorted(PORTS.keys() - scaled.keys()))
         for name, spec in scaled.items():
             found = {(trigger["metadata"]["topic"], trigger["metadata"]["consumerGroup"]) for trigger in spec["triggers"]}
-            wanted = {(topic.name, _group(name, topic)) for topic in inputs_of(name)}
+            wanted = {(topic.name, group_of(name, topic)) for topic in inputs_of(name)}
             yield from (f"{name} is scaled by {topic} of {group}, which it does not read" for topic, group in sorted(found - wanted))
             yield from (f"{name} is not scaled by {topic}" for topic, _ in sorted(wanted - found))
             if spec["maxReplicaCount"] > min(topic.partitions for topic in inputs_of(name)):
@@ -111,13 +110,6 @@ class Manifests:
 def _expanded(environment: Mapping[str, str]) -> dict[str, str]:
     """`$(X)` stands for another variable."""
     return {name: re.sub(r"\$\((\w+)\)", lambda found: environment[found[1]], value) for name, value in environment.items()}
-
-
-def _group(service: str, topic: Any) -> str:
-    """As the intake names it."""
-    of_an_intake: Any = Intake.group
-    group: str = of_an_intake.fget(SimpleNamespace(shell=SimpleNamespace(service=service), topic=topic))
-    return group
 
 
 def probes(container: Mapping[str, Any]) -> set[str]:
