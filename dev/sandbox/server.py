@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from dev.sandbox.behaviour import Behaviour, Behaviours
 from dev.sandbox.ledger import Ledger, Refused, fingerprint
@@ -19,18 +20,19 @@ _REFUSALS = {"insufficient_funds": "insufficient_funds", "disputed": "charge_dis
 class Sandbox:
     """A provider at `url`. In-process: `async with Sandbox.start() as sandbox`."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger, self.behaviours, self.url = ledger, Behaviours(), ""
+    def __init__(self, ledger: Ledger, key: str | None = None) -> None:
+        """`key`: what /v1 asks for; without one it lets everybody in."""
+        self.ledger, self.behaviours, self.url, self.key = ledger, Behaviours(), "", key
         self.closing = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, port: int = 0, *, host: str = "127.0.0.1", file: Path | None = None, accept_any: bool = False
+        cls, port: int = 0, *, host: str = "127.0.0.1", file: Path | None = None, accept_any: bool = False, key: str | None = None
     ) -> AsyncIterator["Sandbox"]:
         """Listens until the block is left. Port 0: any that is free."""
         ledger = Ledger(file, accept_any=accept_any)
-        sandbox = cls(ledger)
+        sandbox = cls(ledger, key)
         runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -46,7 +48,7 @@ class Sandbox:
 
     def app(self) -> web.Application:
         """The routes."""
-        app = web.Application()
+        app = web.Application(middlewares=[self.let_in])
         app.router.add_post("/v1/refunds", self.create)
         app.router.add_get("/v1/refunds", self.list)
         app.router.add_get("/v1/refunds/{id}", self.read)
@@ -58,6 +60,14 @@ class Sandbox:
         app.router.add_post("/sandbox/refunds/{id}", self.change)
         app.router.add_get("/healthz", self.healthy)
         return app
+
+    @web.middleware
+    async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Who speaks to the provider needs its key; who arranges what happens does not."""
+        if self.key and request.path.startswith("/v1/") and request.headers.get("Authorization") != f"Bearer {self.key}":
+            error = {"type": "invalid_request_error", "message": "Invalid API Key provided"}
+            return web.json_response({"error": error}, status=401)
+        return await handler(request)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/refunds"""

@@ -20,6 +20,6 @@ OPEN = Gauge("offramp_refunds_open", "Refunds that are not over", ["state", "own
 async def build(settings: Settings, connection: Connection) -> Service[Account]:
     """The service, with every policy version it has ever used. Raises PolicyError."""
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
-    provider = SandboxProvider(settings.provider_url)
+    provider = SandboxProvider(settings.provider_url, settings.provider_key.get_secret_value())
     gauges = (TableGauge(OPEN, QUERIES["count_open"]),)
     return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), gauges=gauges, resources=(provider,))

@@ -12,6 +12,7 @@ from services.refunds.providers.port import callers
 from services.refunds.providers.sandbox import SandboxProvider
 from services.runtime.calls import Caller, Unknown, Unreachable
 
+KEY = "sk_of_these_tests"
 REQUEST = {
     "payment": "pay_1", "amount_minor": 400, "currency": "EUR", "idempotency_key": "refund:r:1",
     "metadata": {"refund_id": "r", "attempt": "1"},
@@ -21,14 +22,14 @@ FIND = {"payment": "pay_1", "metadata": REQUEST["metadata"]}
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox.start() as sandbox:
+    async with Sandbox.start(key=KEY) as sandbox:
         sandbox.ledger.register("pay_1", 1000, "eur")
         yield sandbox
 
 
 @pytest.fixture
 async def call(sandbox: Sandbox) -> AsyncIterator[Mapping[str, Caller]]:
-    async with SandboxProvider(sandbox.url, timeout=0.2) as provider:
+    async with SandboxProvider(sandbox.url, KEY, timeout=0.2) as provider:
         yield callers(provider)
 
 
@@ -89,10 +90,17 @@ async def test_too_many_requests_were_not_done(sandbox: Sandbox, call: Mapping[s
         await call["refund.create"](REQUEST)
 
 
+async def test_a_wrong_key_is_not_let_in_and_nothing_was_done(sandbox: Sandbox) -> None:
+    async with SandboxProvider(sandbox.url, "sk_of_somebody_else") as provider:
+        with pytest.raises(Unreachable, match="answers 401"):
+            await callers(provider)["refund.create"](REQUEST)
+    assert refunds(sandbox) == []
+
+
 async def test_where_nobody_listens_nothing_was_done() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        async with SandboxProvider(f"http://127.0.0.1:{unused.getsockname()[1]}") as provider:
+        async with SandboxProvider(f"http://127.0.0.1:{unused.getsockname()[1]}", KEY) as provider:
             with pytest.raises(Unreachable):
                 await callers(provider)["refund.create"](REQUEST)
 

@@ -37,15 +37,17 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class SandboxProvider:
-    """Speaks to a sandbox at `url`. Open it with `async with`."""
+    """Speaks to a sandbox at `url`, with its API key. Open it with `async with`."""
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str, key: str, *, timeout: float = TIMEOUT) -> None:
+        self.url, self.key = url.rstrip("/"), key
         self.timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(_CONNECT, timeout))
         self.session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "SandboxProvider":
-        self.session = aiohttp.ClientSession(timeout=self.timeout, connector=aiohttp.TCPConnector(limit=64))
+        self.session = aiohttp.ClientSession(
+            timeout=self.timeout, connector=aiohttp.TCPConnector(limit=64), headers={"Authorization": f"Bearer {self.key}"}
+        )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
