@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     @field_validator("kafka_ca", "postgres_ca")
     @classmethod
     def _certificates(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None  # the system's are read when they are used
         try:
             ssl.create_default_context(cafile=value)
         except ssl.SSLError:

@@ -12,6 +12,7 @@ _VIOLATIONS = {
     "a service imports a tool of development": ("services/runtime/planted_too.py", "dev.places"),
     "the contract imports a service": ("schemas/offramp_schemas/planted.py", "services.runtime.decision"),
     "the contract imports a library besides pydantic": ("schemas/offramp_schemas/planted_too.py", "asyncpg"),
+    "a service imports what gives Kafka its users": ("services/notifier/planted_in_setup.py", "confluent_kafka"),
     "a rule imports Kafka": ("services/lifecycle/planted.py", "aiokafka"),
     "a rule imports the database": ("services/refunds/planted_too.py", "asyncpg"),
     "a rule imports the shell": ("services/notifier/planted.py", "services.runtime.apply"),
