@@ -31,6 +31,8 @@ async def connect(settings: Settings, **how: Any) -> Connection:
     """One connection. Raises SettingsError for an address that is none."""
     try:
         connection: Connection = await asyncpg.connect(**_server(settings), **{"timeout": 5, **how})
+    except ssl.SSLError:  # a certificate that is not believed is a ValueError, too
+        raise
     except ValueError:  # its message may hold a piece of the password
         raise SettingsError("OFFRAMP_POSTGRES can't be read: it must be postgresql://host:port/database") from None
     return connection
