@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from offramp_schemas.base import Contact, Country, Currency, Event, Id, Minor, MinorOrZero, Moment, Name, Part
+from offramp_schemas.base import Contact, Country, Currency, Event, Id, Last4, Minor, MinorOrZero, Moment, Name, Part
+
+Interval = Literal["month", "year"]
 
 
 class Reseller(Part):
@@ -13,6 +15,14 @@ class Reseller(Part):
     reseller_id: Id
     name: Name
     contact: Name = Field(description="an address, a phone number or a page: shown to the customer as it is")
+
+
+class PriceChange(Part):
+    """Another price that was announced: the customer is reminded before it is charged."""
+
+    price_minor: MinorOrZero = Field(description="per period, from then on")
+    currency: Currency
+    effective_at: Moment = Field(description="the first renewal at that price")
 
 
 class SubscriptionFacts(Event):
@@ -25,7 +35,7 @@ class SubscriptionFacts(Event):
     plan_name: Name
     price_minor: MinorOrZero = Field(description="per period; 0 is a free plan")
     currency: Currency
-    interval: Literal["month", "year"] = "month"
+    interval: Interval = "month"
     current_period_start: Moment | None = None
     current_period_end: Moment | None = Field(default=None, description="paid through; none on a free plan")
     trial_ends_at: Moment | None = Field(default=None, description="present while nothing has been paid yet")
@@ -35,6 +45,10 @@ class SubscriptionFacts(Event):
     consumer: bool = Field(description="false: a business, without the consumer's right of withdrawal")
     marketing_consent: bool = False
     reseller: Reseller | None = None
+    payment_method_on_file: bool | None = Field(default=None, description="false: a card has to be asked for; none: billing does not say")
+    card_brand: Name | None = None
+    card_last4: Last4 | None = None
+    price_change: PriceChange | None = Field(default=None, description="none: the price stays as it is")
 
 
 class SubscriptionStarted(SubscriptionFacts):
@@ -58,3 +72,9 @@ class SubscriptionRenewed(Event):
 
 class DataDeleted(Event):
     """The owner of the customer's data has deleted it: the answer to DataDeletionDue."""
+
+
+class PersonErased(Event):
+    """The person asked to be forgotten: contact data is overwritten, money stays. One for each subscription of theirs."""
+
+    request_ref: Id | None = Field(default=None, description="of the data protection request")

@@ -127,6 +127,15 @@ class Contact(Part):
     name: Name
     locale: Locale = "en"
 
+    @property
+    def erased(self) -> bool:
+        """Nobody is written to any more: PersonErased took the address away."""
+        return self.email == ERASED.email
+
+
+ERASED = Contact(email="erased@erased.invalid", name="erased")
+"""What stands for the contact of a person who asked to be forgotten; `.invalid` never resolves (RFC 2606)."""
+
 
 class FollowUp(Event):
     """A fact that one of our services states. The shell fills in `version` and `state` (of the entity the fact is about)."""

@@ -1,13 +1,17 @@
-"""`lifecycle.events.v1`: what lifecycle states about a subscription. Whoever reads it needs nothing else to write a mail."""
+"""`lifecycle.events.v1`: what lifecycle states about a subscription. Whoever reads it needs nothing else to write a mail.
+
+What is done so that a customer stays or returns is in `retention_events.py`, pauses and ways back are in `pause_events.py`.
+"""
 
 from typing import Literal
 
 from pydantic import Field
 
-from offramp_schemas.account import Reseller
+from offramp_schemas.account import Interval, Reseller
 from offramp_schemas.base import Contact, Currency, FollowUp, Id, Last4, Minor, MinorOrZero, Moment, Name, Part
 from offramp_schemas.request import FeedbackCode
 
+DataStage = Literal["grace", "retained", "deletion_due", "deleted"]
 EndReason = Literal["requested", "withdrawal", "refunded", "payment_failed", "inactivity", "trial_expired", "pause_expired"]
 
 
@@ -35,6 +39,9 @@ class CancellationScheduled(LifecycleFact):
     reason_given: bool
     feedback: tuple[FeedbackCode, ...] = ()
     open_balances: tuple[OpenBalance, ...] = ()
+    refund_requested: bool = False
+    data_retained: bool = Field(default=False, description="at the customer's wish, until `deletion_due_at`")
+    deletion_due_at: Moment | None = None
 
 
 class CancellationRejected(LifecycleFact):
@@ -77,6 +84,7 @@ class SubscriptionEnded(LifecycleFact):
     deletion_due_at: Moment
     card_last4: Last4 | None = None
     open_balances: tuple[OpenBalance, ...] = ()
+    data_retained: bool = Field(default=False, description="at the customer's wish, until `deletion_due_at`")
 
 
 class SubscriptionDeactivated(LifecycleFact):
@@ -98,10 +106,24 @@ class DataExportDue(LifecycleFact):
     export_by: Moment
 
 
+class DataRetained(LifecycleFact):
+    """The grace period is over and the customer asked to keep the data: it waits for a return."""
+
+    retained_until: Moment
+
+
+class DataDeletionSoon(LifecycleFact):
+    """The day on which the data is deleted is near."""
+
+    deletion_due_at: Moment
+    days_left: int = Field(ge=0)
+    data_retained: bool = Field(default=False, description="it was kept at the customer's wish until now")
+
+
 class DataDeletionDue(LifecycleFact):
     """The owner of the data is to delete it; repeated daily until DataDeleted."""
 
-    ended_at: Moment
+    ended_at: Moment = Field(description="since when there is no access; of a paused subscription: since the pause")
     reminder: int = Field(ge=1, description="1 the first time")
 
 
@@ -109,6 +131,12 @@ class SubscriptionDataDeleted(LifecycleFact):
     """The data is gone. Terminal."""
 
     deleted_at: Moment
+
+
+class PersonForgotten(LifecycleFact):
+    """The customer asked to be forgotten; `contact` is overwritten from here on. What is open about them goes nowhere, but refunds."""
+
+    forgotten_at: Moment
 
 
 class PaymentPastDue(LifecycleFact):
@@ -194,6 +222,20 @@ class InactivityCleared(LifecycleFact):
     """It is used again; every warning is void."""
 
     last_seen_at: Moment
+
+
+class RenewalUpcoming(LifecycleFact):
+    """A renewal, a new price or a trial's first charge is near."""
+
+    kind: Literal["renewal", "price_change", "trial_ending"]
+    charged_at: Moment = Field(description="when it will be charged")
+    days_left: int = Field(ge=0)
+    amount_minor: MinorOrZero
+    currency: Currency
+    interval: Interval
+    previous_minor: MinorOrZero | None = Field(default=None, description="the price until now, where it changes")
+    card_brand: Name | None = None
+    card_last4: Last4 | None = None
 
 
 class RenewalMissing(LifecycleFact):

@@ -29,6 +29,9 @@ class EmailSuppressed(MailFact):
     """It was not sent, on purpose."""
 
     reason: Literal["recovered", "withdrawn", "ended", "outdated", "opted_out", "address_bounced", "cleared", "digested"]
+    detail: Id | None = Field(
+        default=None, description="the reason in a finer word: unsubscribed, complained, erased, answered, resumed, ..."
+    )
 
 
 class EmailFailed(MailFact):
@@ -47,3 +50,26 @@ class AlertRaised(FollowUp):
     about: Id = Field(description="the subscription, refund, payment or mail it is about")
     subscription_id: Id
     act_by: Moment | None = None
+
+
+class MailCaseOverdue(MailFact):
+    """For ops: nobody has dealt with an undeliverable mail in time; repeated until somebody does."""
+
+    owner: Name
+    missed_at: Moment
+    act_by: Moment = Field(description="when this is said again")
+    reminder: int = Field(ge=1)
+
+
+class MailCaseClosed(MailFact):
+    """An undeliverable mail is nobody's case any longer."""
+
+    cause: Literal["resolved", "address_replaced", "erased"]
+    decided_by: Id | None = Field(default=None, description="who resolved it; none: it resolved itself")
+
+
+class MarketingOptedOut(FollowUp):
+    """No more marketing mail goes out about this subscription; for the account service, which keeps the consent."""
+
+    cause: Literal["unsubscribed", "complained"]
+    mail_id: Id | None = Field(default=None, description="of the mail that was the occasion, when it is known")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from offramp_schemas.base import Contact, Currency, FollowUp, FreeText, Id, Minor, Moment, Name
+from offramp_schemas.base import MAX_MINOR, Contact, Currency, FollowUp, FreeText, Id, Minor, Moment, Name
 
 RefundState = Literal[
     "requested", "pending_review", "approved", "submitting", "unknown", "pending", "requires_action", "needs_attention",
@@ -45,7 +45,10 @@ class RefundReviewNeeded(RefundFact):
     """For ops: a person decides by `deadline_at`."""
 
     basis: Basis
-    approvals_needed: int = Field(ge=1)
+    approvals_needed: int = Field(ge=1, description="different persons")
+    approved_by: tuple[Name, ...] = Field(default=(), description="who approved it already: the next one must be somebody else")
+    appeal: bool = Field(default=False, description="it was rejected before, and the customer appealed")
+    comment: FreeText | None = Field(default=None, description="what the customer says")
 
 
 class RefundApproved(RefundFact):
@@ -53,6 +56,7 @@ class RefundApproved(RefundFact):
 
     basis: Basis
     approved_by: Name
+    also_approved_by: Name | None = Field(default=None, description="the second person, above the second limit")
     full_payment: bool = Field(default=False, description="nothing of the payment is left: lifecycle may end what it paid for")
 
 
@@ -66,6 +70,8 @@ class RefundRejected(RefundFact):
     decided_by: Name
     note: FreeText | None = None
     as_of: Moment = Field(description="the facts it rests on were known then")
+    appeal_by: Moment | None = Field(default=None, description="until then the customer can appeal; none: not (again)")
+    after_appeal: bool = Field(default=False, description="a person looked at it again, and it stays rejected")
     repeat: bool = Field(default=False, description="lifecycle asked again for what was answered before: the customer knows already")
 
 
@@ -139,3 +145,53 @@ class RefundSettled(RefundFact):
 
 class RefundClosed(RefundFact):
     """The watch after success is over. Terminal."""
+
+
+class RefundAppealReceived(RefundFact):
+    """The customer appealed against a rejection; a person decides. Comes with RefundReviewNeeded."""
+
+    decides_by: Moment
+    comment: FreeText | None = None
+
+
+class RefundAppealRejected(RefundFact):
+    """The appeal can't be heard, and why; the rejection stands."""
+
+    rule: Literal["too_late", "appealed_before", "nothing_left_to_refund"]
+    appeal_by: Moment | None = Field(default=None, description="when it would have been in time")
+
+
+class RefundSuperseded(RefundFact):
+    """The charge is disputed at the bank: the dispute decides about the money, not the refund. Terminal."""
+
+    dispute_id: Id | None = Field(default=None, description="the provider's, when it is known")
+    reason: Name = Field(description="as the provider said it")
+
+
+class ForeignRefundSeen(FollowUp):
+    """For ops: the provider shows a refund that we did not make. It counts against the payment; repeated until it is explained."""
+
+    provider_refund_id: Id
+    payment_id: Id
+    amount_minor: Minor
+    currency: Currency
+    provider_status: Name = Field(description="as the provider said it")
+    left_minor: int = Field(
+        ge=-MAX_MINOR, le=MAX_MINOR, description="what can still be refunded; below 0: more was paid back than captured"
+    )
+    seen_at: Moment
+    owner: Name
+    act_by: Moment
+    reminder: int = Field(ge=1, description="how often this has been said")
+
+
+class ForeignRefundClosed(FollowUp):
+    """A refund that we did not make was explained by a person, or failed at the provider and counts no longer."""
+
+    provider_refund_id: Id
+    payment_id: Id
+    amount_minor: Minor
+    currency: Currency
+    cause: Literal["explained", "failed"]
+    decided_by: Id | None = None
+    note: FreeText | None = None

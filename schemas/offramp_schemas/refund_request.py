@@ -52,3 +52,18 @@ class RefundSettledManually(_AboutARefund):
     settlement_ref: Id = Field(description="of the bank transfer, voucher, …")
     method: Name = "bank transfer"
     settled_at: Moment | None = None
+
+
+class RefundAppealed(_AboutARefund):
+    """The customer does not accept that a refund was rejected: a person looks at it again."""
+
+    appealed_by: Literal["customer", "support"] = "customer"
+    comment: FreeText | None = None
+
+
+class ForeignRefundExplained(Event):
+    """Ops found out who made a refund that we did not make: its case is closed, the money stays counted."""
+
+    provider_refund_id: Id
+    decided_by: Id
+    note: FreeText | None = None

@@ -8,10 +8,13 @@ from offramp_schemas import (
     email_feedback,
     lifecycle_events,
     notification_events,
+    pause_events,
     payment,
     refund_events,
+    refund_provider,
     refund_request,
     request,
+    retention_events,
 )
 from offramp_schemas.base import Event
 
@@ -45,14 +48,22 @@ class Topic:
 
 ACCOUNT = Topic(
     "subscription.account.v1",
-    (account.SubscriptionStarted, account.SubscriptionRenewed, account.SubscriptionChanged, account.DataDeleted),
+    (account.SubscriptionStarted, account.SubscriptionRenewed, account.SubscriptionChanged, account.DataDeleted, account.PersonErased),
     ("billing", "account"),
     ("lifecycle", "refunds"),
     "what billing and the account service know of a subscription",
 )
 REQUEST = Topic(
     "subscription.request.v1",
-    (request.CancellationRequested, request.CancellationWithdrawn),
+    (
+        request.CancellationRequested,
+        request.CancellationWithdrawn,
+        request.RetentionOfferAnswered,
+        request.FeedbackSubmitted,
+        request.PauseRequested,
+        request.ResumeRequested,
+        request.ReactivationRequested,
+    ),
     ("web", "support"),
     ("lifecycle",),
     "whatever a customer asks for",
@@ -79,12 +90,27 @@ REFUND_REQUEST = Topic(
         refund_request.RefundDecided,
         refund_request.RefundRetried,
         refund_request.RefundSettledManually,
+        refund_request.RefundAppealed,
+        refund_request.ForeignRefundExplained,
     ),
     ("web", "support", "lifecycle", "ops"),
     ("refunds",),
     "what is asked about money",
 )
-EMAIL_FEEDBACK = Topic("email.feedback.v1", (email_feedback.EmailBounced,), ("mail provider",), ("notifier",), "what became of mails")
+REFUND_PROVIDER = Topic(
+    "refund.provider.v1",
+    (refund_provider.ProviderRefundUpdated,),
+    ("webhook intake",),
+    ("refunds",),
+    "that something happened to a refund at the payment provider",
+)
+EMAIL_FEEDBACK = Topic(
+    "email.feedback.v1",
+    (email_feedback.EmailBounced, email_feedback.EmailComplained, email_feedback.Unsubscribed, email_feedback.MailCaseResolved),
+    ("mail provider", "web", "support"),
+    ("notifier",),
+    "what became of mails, and who wants no more",
+)
 
 
 def _facts(module: object, base: type[Event]) -> tuple[type[Event], ...]:
@@ -94,20 +120,28 @@ def _facts(module: object, base: type[Event]) -> tuple[type[Event], ...]:
 
 LIFECYCLE_EVENTS = Topic(
     "lifecycle.events.v1",
-    _facts(lifecycle_events, lifecycle_events.LifecycleFact),
+    (
+        *_facts(lifecycle_events, lifecycle_events.LifecycleFact),
+        *_facts(retention_events, lifecycle_events.LifecycleFact),
+        *_facts(pause_events, lifecycle_events.LifecycleFact),
+    ),
     ("lifecycle",),
     ("notifier",),
     "what lifecycle states about subscriptions",
 )
 REFUND_EVENTS = Topic(
     "refund.events.v1",
-    _facts(refund_events, refund_events.RefundFact),
+    (*_facts(refund_events, refund_events.RefundFact), refund_events.ForeignRefundSeen, refund_events.ForeignRefundClosed),
     ("refunds",),
     ("notifier", "lifecycle"),
     "what refunds states about refunds",
 )
 NOTIFICATION_EVENTS = Topic(
-    "notification.events.v1", _facts(notification_events, notification_events.MailFact), ("notifier",), (), "what became of each mail"
+    "notification.events.v1",
+    (*_facts(notification_events, notification_events.MailFact), notification_events.MarketingOptedOut),
+    ("notifier",),
+    (),
+    "what became of each mail, and who wants no more",
 )
 NOTIFICATION_ALERTS = Topic(
     "notification.alerts.v1",
@@ -125,8 +159,8 @@ NOTIFICATION_DEAD_LETTERS = Topic(
 )
 
 TOPICS: tuple[Topic, ...] = (
-    ACCOUNT, REQUEST, PAYMENT, ACTIVITY, REFUND_REQUEST, EMAIL_FEEDBACK, LIFECYCLE_EVENTS, REFUND_EVENTS, NOTIFICATION_EVENTS,
-    NOTIFICATION_ALERTS,     LIFECYCLE_DEAD_LETTERS, REFUND_DEAD_LETTERS, NOTIFICATION_DEAD_LETTERS,
+    ACCOUNT, REQUEST, PAYMENT, ACTIVITY, REFUND_REQUEST, REFUND_PROVIDER, EMAIL_FEEDBACK, LIFECYCLE_EVENTS, REFUND_EVENTS,
+    NOTIFICATION_EVENTS, NOTIFICATION_ALERTS, LIFECYCLE_DEAD_LETTERS, REFUND_DEAD_LETTERS, NOTIFICATION_DEAD_LETTERS,
 )  # fmt: skip
 DEAD_LETTERS = {"lifecycle": LIFECYCLE_DEAD_LETTERS, "refunds": REFUND_DEAD_LETTERS, "notifier": NOTIFICATION_DEAD_LETTERS}
 PUBLISHED = tuple(topic for topic in TOPICS if not DEAD_LETTERS.keys() >= set(topic.producers))
