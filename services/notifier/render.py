@@ -26,6 +26,7 @@ FACTS = {kind.__name__: kind for kind in MAILS}
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _BLOCK = re.compile(r"\x02(.)(.*?)\x03", re.DOTALL)
 _ADDRESS_LIKE = re.compile(r"://|www\.|@", re.IGNORECASE)
+_GAP = re.compile(r"[^\S\xa0\u202f]+")  # what parts words; a no-break space holds together what it stands between
 _WIDTH = 72
 
 
@@ -119,7 +120,7 @@ def _filled(page: str | None, subscription_id: str) -> str | None:
 def _harmless(value: Any) -> Any:
     """Texts of one line, without what can't be seen or turns the reading direction: they may come from anybody."""
     if isinstance(value, str):
-        return _one_line(_INVISIBLE.sub("", value)) or ("-" if value else "")
+        return " ".join(_INVISIBLE.sub("", value).split()) or ("-" if value else "")
     if isinstance(value, dict):
         return {key: _harmless(each) for key, each in value.items()}
     return [_harmless(each) for each in value] if isinstance(value, list) else value
@@ -130,7 +131,7 @@ def _short(text: str, most: int) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return _GAP.sub(" ", text).strip()
 
 
 def _joined(blocks: str) -> str:
@@ -147,7 +148,7 @@ def _joined(blocks: str) -> str:
 def _wrapped(text: str, indent: str = "") -> str:
     """Lines of at most 72 characters; a longer word stays whole."""
     lines = [indent]
-    for word in text.split():
+    for word in _GAP.split(text.strip()):
         if len(lines[-1]) + len(word) >= _WIDTH and lines[-1].strip():
             lines.append(indent)
         lines[-1] += word if lines[-1] == indent else f" {word}"

@@ -207,6 +207,12 @@ def test_money_has_the_decimals_of_its_currency(minor: int, currency: str, said:
     assert said in one_line(mail.subject)
 
 
+def test_an_amount_and_its_currency_stay_on_one_line() -> None:
+    mail = render(example(refund.RefundApproved, amount_minor=4900, currency="KWD"))
+    assert "KWD\xa04.900" in mail.subject
+    assert "KWD\xa04.900" in mail.text
+
+
 @pytest.mark.parametrize(
     ("locale", "day"),
     [
