@@ -128,7 +128,7 @@ class DataDeletionDue(LifecycleFact):
 
 
 class SubscriptionDataDeleted(LifecycleFact):
-    """The data is gone. Terminal."""
+    """The data is gone: of a paused subscription, too, which can still resume; of an ended one, terminal."""
 
     deleted_at: Moment
 

@@ -85,6 +85,7 @@ class PaymentMethodNeeded(LifecycleFact):
     interval: Interval
     give_by: Moment = Field(description="a paused subscription ends then; a reactivation is given up")
     declined: bool = Field(default=False, description="there was a card, and it was declined")
+    reminder: int = Field(default=1, ge=1, description="how often this has been said")
     data_deleted: bool = Field(default=False, description="the account will be empty")
 
 

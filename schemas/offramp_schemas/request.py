@@ -66,7 +66,7 @@ class PauseRequested(Event):
 
     reference: Id = Field(description="minted by the publisher, unique per subscription; the customer's proof")
     requested_by: Requester
-    resume_at: Moment | None = Field(default=None, description="when it goes on; none: after `days`")
+    resume_at: Moment | None = Field(default=None, description="when it goes on; none: after so many `days`")
     days: int | None = Field(default=None, ge=1, le=36_500, description="how long; none as well: as long as a pause may last")
     keep_data: bool = Field(default=False, description="the data is retained meanwhile; else it is deleted after the grace period")
     feedback: tuple[FeedbackCode, ...] = Field(default=(), max_length=3)

@@ -15,8 +15,8 @@ Consent = Annotated[bool, Field(description="to marketing mail, which this asks 
 class RetentionOffer(Part):
     """What the customer is offered for staying. Only the fields of its kind are there."""
 
-    offer_id: Id
     kind: Literal["discount", "pause", "success_session", "trial_extension"]
+    offer_id: Id
     expires_at: Moment
     discount_percent: int | None = Field(default=None, ge=1, le=100)
     discount_periods: int | None = Field(default=None, ge=1, description="for so many periods")
