@@ -45,7 +45,14 @@ def _last_seen(known: Known) -> str:
     return (known.now - timedelta(days=known.data.get("inactive_days") or 0)).isoformat()
 
 
-_PREFIX = {"CancellationRequested": "CAN", "CancellationWithdrawn": "WDR"}
+_PREFIX = {
+    "CancellationRequested": "CAN",
+    "CancellationWithdrawn": "WDR",
+    "RetentionOfferAnswered": "OFF",
+    "PauseRequested": "PAU",
+    "ResumeRequested": "RES",
+    "ReactivationRequested": "REA",
+}
 DEFAULTS: dict[tuple[str, ...], Default] = {
     ("reference",): Default("minted", lambda known: minted(_PREFIX.get(known.event.__name__, "REF"))),
     ("request_ref",): Default("minted", lambda known: minted("REF")),
@@ -54,6 +61,7 @@ DEFAULTS: dict[tuple[str, ...], Default] = {
     ("invoice_id",): Default("minted", lambda known: minted("in").lower().replace("-", "_")),
     ("amount_minor",): Default("the subscription's price", _of_subscription("price_minor")),
     ("currency",): Default("the subscription's", _of_subscription("currency")),
+    ("provider_event_id",): Default("minted", lambda known: minted("evt").lower().replace("-", "_")),
     ("decline_code",): Default("card_declined", lambda known: "card_declined"),
     ("kind",): Default("soft", lambda known: "soft"),
     ("last_seen_at",): Default("as long ago as it is inactive", _last_seen),

@@ -47,6 +47,7 @@ async def test_what_is_said_is_what_kafka_gets(stack: Settings, offramp: Offramp
     assert json.loads(seen.value or b"") == {
         "reference": "CAN-1", "requested_by": {"user_id": "usr_anna", "role": "user", "name": None}, "mode": "immediately",
         "feedback": ["too_expensive", "unused"], "comment": None, "switching_to": None, "wants_refund": True, "payment_id": None,
+        "keep_data": False,
     }  # fmt: skip
 
 
