@@ -5,24 +5,23 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas import Event
-from offramp_schemas.account import Reseller
 from offramp_schemas.lifecycle_events import CancellationRejected, CancellationUndone, EndReason
-from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
-from services.lifecycle import dunning, ending, refunding, schedule
+from offramp_schemas.request import CancellationRequested, CancellationWithdrawn
+from services.lifecycle import asking, dunning, ending, refunding, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
-from services.lifecycle.states import REMEMBERED, Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Subscription, Trialing
+from services.lifecycle.states import Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 
 def requested(state: Subscription, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
     """Somebody wants it to stop renewing, or to end now."""
     brings_forward = isinstance(state, NonRenewing) and event.mode == "immediately"
-    if _answered(state, event) and not brings_forward:
+    if asking.answered(state, event) and not brings_forward:
         return Ignored("the same request twice")
-    state = _remembered(state, event)
+    state = asking.remembered(state, event)
     facts = state.facts
-    if not _may_ask(facts, event.requested_by):
+    if not asking.may_ask(facts, event.requested_by):
         return Decision(state, (_not_the_owner(facts, event),))
     if facts.reseller:
         return Decision(state, (_sold_by_reseller(facts, event),))
@@ -39,12 +38,12 @@ def requested(state: Subscription, event: CancellationRequested, when: When, pol
 
 def withdrawn(state: Subscription, event: CancellationWithdrawn, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
     """The customer stays after all: everything is as it was before, as long as access has not ended."""
-    if _answered(state, event):
+    if asking.answered(state, event):
         return Ignored("the same request twice")
     if isinstance(state, Live):
         return Ignored("there is nothing to withdraw")
-    state = _remembered(state, event)
-    if not _may_ask(state.facts, event.requested_by):
+    state = asking.remembered(state, event)
+    if not asking.may_ask(state.facts, event.requested_by):
         return Decision(state, (_not_the_owner(state.facts, event),))
     match state:
         case NonRenewing() if when.at < state.ends_at:
@@ -123,22 +122,6 @@ def _cancellation(event: CancellationRequested, at: datetime) -> Cancellation:
     return Cancellation(event.reference, at, event.requested_by.user_id, event.feedback, event.comment, event.switching_to)
 
 
-def _may_ask(facts: Facts, who: Requester) -> bool:
-    return who.role == "support" or who.user_id == facts.owner_id
-
-
-def _key(event: CancellationRequested | CancellationWithdrawn) -> str:
-    return f"{event.reference} {event.requested_by.user_id}"  # so that a stranger's request can't use up the owner's reference
-
-
-def _answered(state: Subscription, event: CancellationRequested | CancellationWithdrawn) -> bool:
-    return _key(event) in state.heard.requests
-
-
-def _remembered(state: Subscription, event: CancellationRequested | CancellationWithdrawn) -> Subscription:
-    return replace(state, heard=replace(state.heard, requests=(*state.heard.requests, _key(event))[-REMEMBERED:]))
-
-
 def _not_the_owner(facts: Facts, event: CancellationRequested | CancellationWithdrawn) -> CancellationRejected:
     """The owner hears who asked."""
     return CancellationRejected(
@@ -153,7 +136,6 @@ def _not_the_owner(facts: Facts, event: CancellationRequested | CancellationWith
 
 
 def _sold_by_reseller(facts: Facts, event: CancellationRequested) -> CancellationRejected:
-    seller = facts.reseller
     return CancellationRejected(
         contact=facts.contact,
         plan_name=facts.plan_name,
@@ -161,7 +143,7 @@ def _sold_by_reseller(facts: Facts, event: CancellationRequested) -> Cancellatio
         rule="managed_by_reseller",
         requested_by=event.requested_by.user_id,
         requester_name=event.requested_by.name,
-        reseller=Reseller(reseller_id=seller.reseller_id, name=seller.name, contact=seller.contact) if seller else None,
+        reseller=asking.reseller(facts),
         as_of=facts.as_of,
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from offramp_schemas import Contact
-from offramp_schemas.lifecycle_events import EndReason
+from offramp_schemas.lifecycle_events import DataStage, EndReason
 from offramp_schemas.request import FeedbackCode
 
 REMEMBERED = 12  # of a kind: payments, requests, acknowledgements; more would only make the rows larger
@@ -23,6 +23,21 @@ class Seller(Struct, frozen=True):
     reseller_id: str
     name: str
     contact: str
+
+
+class PaymentMethod(Struct, frozen=True, omit_defaults=True):
+    """What is known of the card. `as_of`: of what said it; cards are told of on two topics, and the newer one holds."""
+
+    on_file: bool
+    as_of: datetime
+    brand: str | None = None
+    last4: str | None = None
+    declined: bool = False  # hard: it will not be charged again
+
+    @property
+    def usable(self) -> bool:
+        """It may be charged."""
+        return self.on_file and not self.declined
 
 
 class Facts(Struct, frozen=True, omit_defaults=True):
@@ -48,6 +63,8 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     commitment_ends_at: datetime | None = None
     marketing_consent: bool = False
     reseller: Seller | None = None
+    account_created_at: datetime | None = None
+    method: PaymentMethod | None = None  # None: billing has not said
 
     @property
     def free(self) -> bool:
@@ -81,6 +98,9 @@ class Heard(Struct, frozen=True, omit_defaults=True):
     acknowledged: tuple[str, ...] = ()  # refund requests that refunds has answered, whoever made them
     last_seen_at: datetime | None = None
     unused_told_at: datetime | None = None  # when a paying customer was last told that nobody uses it
+    paused_at: datetime | None = None  # the customer's last pause, and the last offer made to them, with whichever subscription of
+    offered_at: datetime | None = None  # theirs: both come once per twelve months and customer
+    erased_at: datetime | None = None  # since then nobody may know who it was, whatever is heard later
 
 
 class RefundAck(Struct, frozen=True, omit_defaults=True):
@@ -128,6 +148,7 @@ class Cancellation(Struct, frozen=True, omit_defaults=True):
     feedback: tuple[FeedbackCode, ...] = ()
     comment: str | None = None
     switching_to: str | None = None
+    keep_data: bool = False
 
     @property
     def reason_given(self) -> bool:
@@ -186,25 +207,77 @@ class NonRenewing(_Subscription, frozen=True, kw_only=True, tag="non_renewing"):
         return "trialing" if self.trial_ends_at else "active"
 
 
-class Ended(_Subscription, frozen=True, kw_only=True, tag="ended"):
-    """Access is over. `ask_deletion_at`: when the owner of the data is asked (again) to delete it."""
+class _Resting(_Subscription, frozen=True, kw_only=True):
+    """Without access. The data stays for a grace period, then it is retained if the customer asked for that, and then deleted."""
 
-    ended_at: datetime
-    end_reason: EndReason
-    ask_deletion_at: datetime
+    ask_deletion_at: datetime  # when the owner of the data is asked (again) to delete it
     export_reminder_at: datetime | None = None
+    retain_at: datetime | None = None  # the end of grace, where the data is retained then
+    retained: bool = False
+    deletion_reminder_at: datetime | None = None
     deletion_asked: int = 0
     deleted_at: datetime | None = None
-    cancellation: Cancellation | None = None
-    owed: Mapping[str, Owed] = {}
 
     @property
-    def data_stage(self) -> Literal["grace", "deletion_due", "deleted"]:
+    def data_stage(self) -> DataStage:
         """What is left of the customer's data."""
         if self.deleted_at:
             return "deleted"
-        return "deletion_due" if self.deletion_asked else "grace"
+        if self.deletion_asked:
+            return "deletion_due"
+        return "retained" if self.retained else "grace"
+
+
+class Paused(_Resting, frozen=True, kw_only=True, tag="paused"):
+    """Billing and access rest until `resumes_at`. `expires_at`: a card was asked for then, and without one it ends.
+
+    Invoices that were unpaid before, but heard of later, wait with it.
+    """
+
+    reference: str
+    paused_at: datetime
+    resumes_at: datetime
+    remind_at: datetime | None = None
+    expires_at: datetime | None = None
+    card_asked: int = 0
+    resume_asked: str | None = None  # the request that waits for a card
+    dunnings: Mapping[str, Dunning] = {}
+
+    @property
+    def without_access_since(self) -> datetime:
+        """The data of this pause is younger than that."""
+        return self.paused_at
+
+
+class Return(Struct, frozen=True, omit_defaults=True):
+    """A reactivation that waits for its money, until `give_by`. `charge_due`: billing was asked to charge; else a card is waited for."""
+
+    reference: str
+    requested_by: str
+    asked_at: datetime
+    give_by: datetime
+    charge_due: bool = False
+    card_asked: int = 0
+    remind_at: datetime | None = None
+
+
+class Ended(_Resting, frozen=True, kw_only=True, tag="ended"):
+    """Access is over. `paid_until`: the end of a period that is paid and not refunded; `refund_ref`: a refund that may change that."""
+
+    ended_at: datetime
+    end_reason: EndReason
+    cancellation: Cancellation | None = None
+    owed: Mapping[str, Owed] = {}
+    paid_until: datetime | None = None
+    refund_ref: str | None = None
+    returning: Return | None = None
+
+    @property
+    def without_access_since(self) -> datetime:
+        """The data of this subscription is younger than that."""
+        return self.ended_at
 
 
 Live = Trialing | Active | PastDue
-Subscription = Live | NonRenewing | Ended
+Resting = Paused | Ended
+Subscription = Live | NonRenewing | Paused | Ended
