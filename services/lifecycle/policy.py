@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from offramp_schemas.base import Currency, MinorOrZero
+from offramp_schemas.request import FeedbackCode
 from services.runtime.policies import Duration, Policies, Section
 
 DAY = timedelta(days=1)
 Positive = Annotated[Duration, Field(gt=timedelta(0))]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+OfferKind = Literal["discount", "pause", "success_session"]
 EU = (
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
     "NL", "PL", "PT", "RO", "SE", "SI", "SK",
@@ -96,6 +100,64 @@ class DataRules(Section):
         return self
 
 
+class OfferRules(Section):
+    """What a customer who cancels is offered for staying: beside the confirmation, once in a while, and never as a condition."""
+
+    again_after: Positive = 365 * DAY
+    open_for: Positive = 14 * DAY
+    by_reason: Mapping[FeedbackCode, OfferKind | None] = Field(
+        default={
+            "too_expensive": "discount",
+            "unused": "pause",
+            "missing_features": "success_session",
+            "technical_issues": "success_session",
+        }
+    )
+    discount_percent: int = Field(default=30, ge=1, le=100)
+    discount_periods: int = Field(default=3, ge=1)
+    pause_for: Annotated[Duration, Field(ge=DAY)] = 90 * DAY
+    extend_trial_by: Annotated[Duration, Field(ge=DAY)] | None = 14 * DAY
+
+
+class FeedbackRules(Section):
+    """How a customer who leaves is asked why: by a survey, or by a person where they matter more than most."""
+
+    survey_after: Positive = DAY
+    outreach_monthly_price: Mapping[Currency, MinorOrZero] = Field(default={"EUR": 50_000, "USD": 50_000, "GBP": 45_000, "JPY": 80_000})
+    outreach_customer_for: Positive = 730 * DAY
+    outreach_within: Positive = DAY
+
+
+def _nearer_and_nearer(before: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if any(later >= earlier for earlier, later in pairwise(before)):
+        raise ValueError("the reminders must be in order, each nearer to the charge than the one before")
+    return before
+
+
+Reminders = Annotated[tuple[Positive, ...], Field(max_length=10), AfterValidator(_nearer_and_nearer)]
+
+
+class ReminderRules(Section):
+    """How long before a charge the customer is reminded of it; none: never."""
+
+    yearly: Reminders = (30 * DAY, 7 * DAY)
+    monthly: Reminders = ()
+    price_change: Reminders = (30 * DAY, 7 * DAY)
+    trial: Reminders = (3 * DAY, DAY)
+
+
+class WinBackRules(Section):
+    """When, after an end that the customer wanted, they may be asked to come back."""
+
+    after: Annotated[tuple[Positive, ...], Field(max_length=10)] = (30 * DAY, 90 * DAY)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "WinBackRules":
+        if any(later <= earlier for earlier, later in pairwise(self.after)):
+            raise ValueError("these must be in order, each later than the one before")
+        return self
+
+
 class Rules(Section):
     """All of it, for one plan."""
 
@@ -107,6 +169,10 @@ class Rules(Section):
     renewal: RenewalRules = RenewalRules()
     inactivity: InactivityRules = InactivityRules()
     data: DataRules = DataRules()
+    offers: OfferRules = OfferRules()
+    feedback: FeedbackRules = FeedbackRules()
+    reminders: ReminderRules = ReminderRules()
+    win_back: WinBackRules = WinBackRules()
 
 
 class Policy(Rules):

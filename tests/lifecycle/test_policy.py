@@ -48,6 +48,13 @@ def test_a_policy_reads_back_as_it_was_stored(tmp_path: Path) -> None:
         ("lifecycle:\n  inactivity:\n    notice: 1d\n", 2, "twice"),
         ("lifecycle:\n  data:\n    remind_before: 6d\n", 2, "shorter"),
         ("lifecycle:\n  withdrawal:\n    countries: [Germany]\n", 3, "pattern"),
+        ("lifecycle:\n  offers:\n    by_reason: {bored: discount}\n", 3, "Input should be"),
+        ("lifecycle:\n  offers:\n    by_reason: {unused: flowers}\n", 3, "Input should be"),
+        ("lifecycle:\n  offers:\n    discount_percent: 101\n", 3, "less than or equal"),
+        ("lifecycle:\n  offers:\n    extend_trial_by: 1h\n", 3, "greater than or equal"),
+        ("lifecycle:\n  feedback:\n    outreach_monthly_price: {EURO: 1}\n", 3, "pattern"),
+        ("lifecycle:\n  reminders:\n    trial: [1d, 3d]\n", 3, "in order"),
+        ("lifecycle:\n  win_back:\n    after: [30d, 30d]\n", 2, "in order"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, word: str) -> None:
