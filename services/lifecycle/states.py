@@ -5,7 +5,7 @@ Mappings are never changed in place; they are dicts because a subscription may h
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
@@ -40,6 +40,15 @@ class PaymentMethod(Struct, frozen=True, omit_defaults=True):
         return self.on_file and not self.declined
 
 
+class PriceChange(Struct, frozen=True):
+    """Another price, which the charge at `effective_at` is the first to have. Until then it is `previous_minor`."""
+
+    price_minor: int
+    currency: str
+    effective_at: datetime
+    previous_minor: int
+
+
 class Facts(Struct, frozen=True, omit_defaults=True):
     """What billing and the account service last said. `as_of` and `period_as_of` are the times of what said it: older facts are ignored."""
 
@@ -65,6 +74,7 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     reseller: Seller | None = None
     account_created_at: datetime | None = None
     method: PaymentMethod | None = None  # None: billing has not said
+    price_change: PriceChange | None = None
 
     @property
     def free(self) -> bool:
@@ -90,6 +100,33 @@ class Paid(Struct, frozen=True, omit_defaults=True):
     until: datetime | None = None
 
 
+class Offer(Struct, frozen=True, omit_defaults=True):
+    """What the customer was offered for staying, in the terms of the plan and policy version it was made under. No outcome: it is open.
+
+    It is void once the cancellation that it came with was withdrawn.
+    """
+
+    offer_id: str
+    kind: Literal["discount", "pause", "success_session", "trial_extension"]
+    reference: str  # of the cancellation
+    offered_at: datetime
+    expires_at: datetime
+    plan: str
+    policy_version: int
+    outcome: Literal["accepted", "declined", "expired", "void"] | None = None
+    accepted_at: datetime | None = None
+
+
+class Feedback(Struct, frozen=True, omit_defaults=True):
+    """Why a customer leaves, or may leave."""
+
+    said_at: datetime
+    codes: tuple[FeedbackCode, ...] = ()
+    comment: str | None = None
+    switching_to: str | None = None
+    cancellation_ref: str | None = None
+
+
 class Heard(Struct, frozen=True, omit_defaults=True):
     """What is remembered so that late and repeated events change nothing. The tuples keep the last `REMEMBERED`."""
 
@@ -101,6 +138,8 @@ class Heard(Struct, frozen=True, omit_defaults=True):
     paused_at: datetime | None = None  # the customer's last pause, and the last offer made to them, with whichever subscription of
     offered_at: datetime | None = None  # theirs: both come once per twelve months and customer
     erased_at: datetime | None = None  # since then nobody may know who it was, whatever is heard later
+    offer: Offer | None = None  # the last one that came with a cancellation of this subscription
+    feedback: Feedback | None = None  # the last that was not about the present cancellation
 
 
 class RefundAck(Struct, frozen=True, omit_defaults=True):
@@ -119,6 +158,14 @@ class Inactivity(Struct, frozen=True, omit_defaults=True):
     warn_at: datetime | None = None
     remind_at: datetime | None = None
     last_day_at: datetime | None = None
+
+
+class Reminder(Struct, frozen=True):
+    """A charge is recalled at `at`, before it comes."""
+
+    at: datetime
+    kind: Literal["renewal", "price_change", "trial_ending"]
+    charged_at: datetime
 
 
 class Dunning(Struct, frozen=True, omit_defaults=True):
@@ -140,7 +187,7 @@ class Dunning(Struct, frozen=True, omit_defaults=True):
 
 
 class Cancellation(Struct, frozen=True, omit_defaults=True):
-    """What was asked, as it was asked."""
+    """What was asked, with the reasons that were given then or later. `survey_at`: when they are asked for, if none was."""
 
     reference: str
     canceled_at: datetime
@@ -149,6 +196,7 @@ class Cancellation(Struct, frozen=True, omit_defaults=True):
     comment: str | None = None
     switching_to: str | None = None
     keep_data: bool = False
+    survey_at: datetime | None = None
 
     @property
     def reason_given(self) -> bool:
@@ -175,6 +223,7 @@ class Trialing(_Subscription, frozen=True, kw_only=True, tag="trialing"):
     trial_ends_at: datetime
     lapses_at: datetime
     inactivity: Inactivity | None = None
+    reminders: tuple[Reminder, ...] | None = None  # still to be given; None: they were never planned
 
 
 class Active(_Subscription, frozen=True, kw_only=True, tag="active"):
@@ -182,6 +231,7 @@ class Active(_Subscription, frozen=True, kw_only=True, tag="active"):
 
     silence_at: datetime | None = None
     inactivity: Inactivity | None = None
+    reminders: tuple[Reminder, ...] | None = None  # as of a trial
 
 
 class PastDue(_Subscription, frozen=True, kw_only=True, tag="past_due"):
@@ -271,6 +321,8 @@ class Ended(_Resting, frozen=True, kw_only=True, tag="ended"):
     paid_until: datetime | None = None
     refund_ref: str | None = None
     returning: Return | None = None
+    win_back_at: datetime | None = None
+    win_backs: int = 0  # steps that are over
 
     @property
     def without_access_since(self) -> datetime:
@@ -280,4 +332,5 @@ class Ended(_Resting, frozen=True, kw_only=True, tag="ended"):
 
 Live = Trialing | Active | PastDue
 Resting = Paused | Ended
+AnyResting = TypeVar("AnyResting", Paused, Ended)
 Subscription = Live | NonRenewing | Paused | Ended
