@@ -18,12 +18,13 @@ Fact = TypeVar("Fact", bound=RefundFact)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The circumstances of one decision about one refund."""
+    """The circumstances of one decision about one refund. `taken_minor` is what else its payment gave or gives back."""
 
     subscription_id: str
     contact: Contact
     plan_name: str
     provider_payment_id: str
+    taken_minor: int
     available_minor: int
     policy: Policy
     when: When
@@ -34,7 +35,14 @@ class Case:
         customer, payment = account.customer, account.payments[payment_id]
         available_minor = account.available_minor(payment_id, to=refund_id)
         return cls(
-            account.subscription_id, customer.contact, customer.plan_name, payment.provider_payment_id, available_minor, policy, when
+            account.subscription_id,
+            customer.contact,
+            customer.plan_name,
+            payment.provider_payment_id,
+            taken_minor=payment.captured_minor - available_minor,
+            available_minor=available_minor,
+            policy=policy,
+            when=when,
         )
 
     def say(self, fact: type[Fact], refund: Refund, **own: Any) -> Fact:

@@ -6,18 +6,25 @@ from offramp_schemas import Event, FollowUp, Reason
 from offramp_schemas.account import SubscriptionChanged, SubscriptionFacts, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.payment import PaymentSucceeded
 from offramp_schemas.refund_events import RefundFact
-from offramp_schemas.refund_request import RefundChased, RefundDecided, RefundRequested, RefundRetried, RefundSettledManually
+from offramp_schemas.refund_request import (
+    RefundAppealed,
+    RefundChased,
+    RefundDecided,
+    RefundRequested,
+    RefundRetried,
+    RefundSettledManually,
+)
 from services.refunds import account as accounts
-from services.refunds import attention, escalating, requesting, reviewing, submitting
+from services.refunds import appealing, attention, escalating, requesting, reviewing, submitting
 from services.refunds import timers as wakes
 from services.refunds.attempts import ask, send
 from services.refunds.case import Case
 from services.refunds.policy import Policy
-from services.refunds.states import Account, Approved, Refund, Reversed
+from services.refunds.states import Account, Approved, Refund, Rejected, Reversed
 from services.runtime.decision import CallAnswered, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, Timer, TimerDue, When
 from services.runtime.policies import Policies
 
-AboutARefund = RefundChased | RefundDecided | RefundRetried | RefundSettledManually
+AboutARefund = RefundChased | RefundAppealed | RefundDecided | RefundRetried | RefundSettledManually
 HEARD = (SubscriptionFacts, SubscriptionRenewed, PaymentSucceeded, RefundRequested, *get_args(AboutARefund))
 
 
@@ -60,7 +67,7 @@ class Refunds:
                 return accounts.paid(state, event, when)
             case Account(), RefundRequested():
                 return self._requested(state, event, when)
-            case Account(), RefundChased() | RefundDecided() | RefundRetried() | RefundSettledManually():
+            case Account(), RefundChased() | RefundAppealed() | RefundDecided() | RefundRetried() | RefundSettledManually():
                 return self._about(state, event, when)
             case Account(), TimerDue():
                 return self._timer_due(state, event, when)
@@ -97,6 +104,8 @@ class Refunds:
         match event:
             case RefundChased():
                 return _inside(account, escalating.chased(case_, refund))
+            case RefundAppealed():
+                return _inside(account, appealing.appealed(case_, account, refund, event))
             case RefundDecided():
                 return _inside(account, reviewing.decided(case_, refund, event))
             case RefundRetried():
@@ -131,11 +140,12 @@ class Refunds:
 
 
 def _find(account: Account, event: AboutARefund) -> Refund | None:
-    """By id, by reference, or the latest one."""
+    """By id, by reference, or the latest one; an appeal means one that was rejected."""
     if event.refund_id is not None:
         return account.refunds.get(event.refund_id)
     found = [each for each in account.refunds.values() if event.request_ref in {None, each.request_ref}]
-    return found[-1] if found else None
+    meant = [each for each in found if isinstance(each.stage, Rejected)] if isinstance(event, RefundAppealed) else []
+    return next(reversed(meant or found), None)
 
 
 def _inside(account: Account, outcome: Decision[Refund] | NotSeenYet | Refused) -> Outcome[Account]:

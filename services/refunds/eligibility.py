@@ -50,7 +50,9 @@ def basis_of(account: Account, request: RefundRequested, at: datetime, policy: P
     """By which right the money comes back; None: by none."""
     if request.cause == "charged_in_error":
         return "charged_in_error"
-    for window in windows(account, policy):
-        if window.holds(at):
-            return window.basis
-    return "goodwill" if request.cause == "goodwill" else None
+    return right_of(account, at, policy) or ("goodwill" if request.cause == "goodwill" else None)
+
+
+def right_of(account: Account, at: datetime, policy: Policy) -> Basis | None:
+    """The strongest right the customer had at that moment, by what is known now."""
+    return next((window.basis for window in windows(account, policy) if window.holds(at)), None)

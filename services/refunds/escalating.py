@@ -36,16 +36,17 @@ def chased(case: Case, refund: Refund) -> Decision[Refund]:
     """The status, at once. While money is still owed, whoever it waits for hears of it a level earlier."""
     before = refund.escalation
     if refund.over or isinstance(refund.stage, Succeeded):
-        return Decision(refund, (_status(case, refund),))
+        return Decision(refund, (status(case, refund),))
     level = min(TOP_LEVEL, before.level + 1)
     if not before.missed:
         raised = replace(refund, escalation=replace(before, level=level))
-        return Decision(raised, (_status(case, raised),))
+        return Decision(raised, (status(case, raised),))
     stalled = _stalled(case, refund, Escalation(level, before.said + 1, case.when.now, missed=True))
-    return Decision(stalled.state, (_status(case, stalled.state), *stalled.events))
+    return Decision(stalled.state, (status(case, stalled.state), *stalled.events))
 
 
-def _status(case: Case, refund: Refund) -> RefundStatusReported:
+def status(case: Case, refund: Refund) -> RefundStatusReported:
+    """Where it stands, for the customer."""
     return case.say(RefundStatusReported, refund, stage=refund.state, raised_to_level=refund.escalation.level, issued=refund.issued)
 
 

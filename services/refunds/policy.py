@@ -46,10 +46,15 @@ class Policy(policies.Section):
     """A payment that does not say its period is of the present one when captured at most so long before it began."""
 
     approve_up_to: Mapping[Currency, MinorOrZero] = {"EUR": 20_000, "USD": 20_000, "GBP": 20_000, "JPY": 30_000}
-    """In minor units. In any other currency a person decides."""
+    """In minor units, of all that one payment gives back. In any other currency a person decides."""
+    one_person_up_to: Mapping[Currency, MinorOrZero] = {"EUR": 100_000, "USD": 100_000, "GBP": 100_000, "JPY": 150_000}
+    """Above it, and in any other currency, two different persons do."""
+    appeal_within: Duration = timedelta(days=30)
+    """After a rejection, once."""
 
     issue_within: BusinessDays = 2
     decide_within: BusinessDays = 1
+    answer_appeal_within: BusinessDays = 1
     submit_within: Duration = timedelta(hours=1)
     arrive_within: BusinessDays = 5
     act_within: Duration = timedelta(days=7)
@@ -76,3 +81,9 @@ class Policy(policies.Section):
     def calendar(self) -> Calendar:
         """The business days of the seller."""
         return Calendar(self.country, self.time_zone)
+
+    def approvals(self, amount_minor: int, currency: str) -> int:
+        """How many persons have to agree when one payment gives back so much; 0: none."""
+        if amount_minor <= self.approve_up_to.get(currency, 0):
+            return 0
+        return 1 if amount_minor <= self.one_person_up_to.get(currency, 0) else 2

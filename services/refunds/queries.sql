@@ -22,9 +22,10 @@ on conflict (payment_id, subscription_id) do update set
 where (known.reserved_minor, known.external_minor) is distinct from (excluded.reserved_minor, excluded.external_minor)
 
 -- name: store_refunds
--- What a refund is never changes, only where it stands; `version` tells when it last did.
+-- What a refund is never changes, only where it stands, and after an appeal by which right; `version` tells when it last did.
 insert into refunds as known select * from jsonb_populate_recordset(null::refunds, $1::jsonb)
 on conflict (refund_id) do update set
+  basis = excluded.basis, promise_due_at = excluded.promise_due_at, legal_due_at = excluded.legal_due_at,
   version = excluded.version, email = excluded.email, locale = excluded.locale, state = excluded.state, told_due_at = excluded.told_due_at,
   owner = excluded.owner, next_action_at = excluded.next_action_at, deadline_at = excluded.deadline_at,
   escalation = excluded.escalation, settlement_ref = excluded.settlement_ref

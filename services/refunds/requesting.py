@@ -6,11 +6,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas import Reason
-from offramp_schemas.refund_events import RefundFact, RefundReceived, RefundRejected, RefundReviewNeeded
+from offramp_schemas.refund_events import RefundFact, RefundReceived, RefundRejected
 from offramp_schemas.refund_request import RefundRequested
-from services.refunds.case import Case, enter, finish
+from services.refunds.case import Case
 from services.refunds.eligibility import basis_of, windows
 from services.refunds.policy import Policy
+from services.refunds.reviewing import reject, wait_for_a_person
 from services.refunds.states import Account, Payment, PendingReview, Refund, Rejected
 from services.refunds.submitting import approve
 from services.runtime.decision import Decision, NotSeenYet, Refused, When
@@ -70,7 +71,7 @@ def hear(account: Account, request: RefundRequested, when: When, policies: Polic
     if basis == "withdrawal":
         legal_due_at = refund.informed_at + policy.withdrawal_pays_within
         refund = replace(refund, legal_due_at=legal_due_at, told_due_at=min(refund.told_due_at, legal_due_at))
-    return _receive(case, replace(refund, basis=basis), taken_before=account.reserved_minor(payment.payment_id))
+    return _receive(case, replace(refund, basis=basis), request)
 
 
 def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor: int, version: int) -> Refund:
@@ -89,36 +90,24 @@ def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor:
     )
 
 
-def _receive(case: Case, refund: Refund, *, taken_before: int) -> Decision[Refund]:
-    """The limit is for all that one payment gives back: it can't be passed in small steps."""
-    if taken_before + refund.amount_minor <= case.policy.approve_up_to.get(refund.currency, 0):
+def _receive(case: Case, refund: Refund, request: RefundRequested) -> Decision[Refund]:
+    """The limits are for all that one payment gives back: they can't be passed in small steps."""
+    approvals = case.policy.approvals(case.taken_minor + refund.amount_minor, refund.currency)
+    if not approvals:
         approved = approve(case, refund, "policy")
         received = case.say(RefundReceived, approved.state, basis=refund.basis, decides_by=case.when.now, person_decides=False)
         return Decision(approved.state, (received, *approved.events), approved.calls)
-    waits = enter(case, refund, PendingReview(), case.business_days(case.policy.decide_within))
-    return Decision(
-        waits,
-        (
-            case.say(RefundReceived, waits, basis=refund.basis, decides_by=waits.deadline_at, person_decides=True),
-            case.say(RefundReviewNeeded, waits, basis=refund.basis, approvals_needed=1),
-        ),
-    )
+    waits, asked = wait_for_a_person(case, refund, approvals, case.business_days(case.policy.decide_within), request.comment)
+    received = case.say(RefundReceived, waits, basis=refund.basis, decides_by=waits.deadline_at, person_decides=True)
+    return Decision(waits, (received, asked))
 
 
 def _reject(case: Case, refund: Refund, account: Account, *, rule: str) -> Decision[Refund]:
-    rejected = finish(refund, Rejected(rule, "policy"))
-    quoted = max(windows(account, case.policy), key=lambda each: each.ended_at) if rule == "outside_refund_window" else None
-    fact = case.say(
-        RefundRejected,
-        rejected,
-        rule=rule,
-        window_days=quoted.length.days if quoted else None,
-        window_started_at=quoted.started_at if quoted else None,
-        window_ended_at=quoted.ended_at if quoted else None,
-        decided_by="policy",
-        as_of=case.when.now,
-    )
-    return Decision(rejected, (fact,))
+    if rule != "outside_refund_window":
+        return reject(case, refund, rule, "policy")
+    quoted = max(windows(account, case.policy), key=lambda each: each.ended_at)
+    window = {"window_days": quoted.length.days, "window_started_at": quoted.started_at, "window_ended_at": quoted.ended_at}
+    return reject(case, refund, rule, "policy", **window)
 
 
 def repeated(case: Case, refund: Refund, request: RefundRequested) -> Decision[Refund]:
@@ -126,8 +115,10 @@ def repeated(case: Case, refund: Refund, request: RefundRequested) -> Decision[R
     match refund.stage:
         case _ if request.requested_by != "lifecycle":
             return Decision(refund)
-        case Rejected(rule=rule, decided_by=by):
-            fact: RefundFact = case.say(RefundRejected, refund, rule=rule, decided_by=by, as_of=case.when.now, repeat=True)
+        case Rejected(rule=rule, decided_by=by, appeal_by=appeal_by):
+            fact: RefundFact = case.say(
+                RefundRejected, refund, rule=rule, decided_by=by, as_of=case.when.now, appeal_by=appeal_by, repeat=True
+            )
         case stage:
             waits = isinstance(stage, PendingReview)
             decides_by = refund.deadline_at if waits else case.when.now

@@ -67,7 +67,10 @@ class Attempt(Struct, frozen=True):
 
 
 class PendingReview(Struct, frozen=True, tag_field="state", tag="pending_review"):
-    """A person decides."""
+    """A person decides, or so many different ones."""
+
+    approvals_needed: int = 1
+    approved_by: tuple[str, ...] = ()
 
 
 class Approved(Struct, frozen=True, tag_field="state", tag="approved"):
@@ -123,6 +126,8 @@ class Rejected(Struct, frozen=True, tag_field="state", tag="rejected"):
 
     rule: str
     decided_by: str
+    appeal_by: datetime | None = None
+    """None: the customer was told of no appeal."""
 
 
 class SettledManually(Struct, frozen=True, tag_field="state", tag="settled_manually"):
@@ -171,6 +176,8 @@ class Refund(Struct, frozen=True):
     attempts: tuple[Attempt, ...] = ()
     tries: int = 0
     """Attempts since a person last acted."""
+    appealed_at: datetime | None = None
+    """When the customer had it looked at again, after it was rejected."""
 
     @property
     def state(self) -> str:

@@ -14,11 +14,13 @@ from services.refunds.states import Attempt, Refund, Submitting, Unknown
 from services.runtime.decision import CallAnswered, Decision
 
 
-def approve(case: Case, refund: Refund, approved_by: str) -> Decision[Refund]:
+def approve(case: Case, refund: Refund, approved_by: str, also_approved_by: str | None = None) -> Decision[Refund]:
     """It will be paid back: the first attempt goes out at once."""
     sent = send(case, enter(case, refund, Submitting(), case.when.now + case.policy.submit_within))
     full = refund.amount_minor == case.available_minor
-    approved = case.say(RefundApproved, sent.state, basis=refund.basis, approved_by=approved_by, full_payment=full)
+    approved = case.say(
+        RefundApproved, sent.state, basis=refund.basis, approved_by=approved_by, also_approved_by=also_approved_by, full_payment=full
+    )
     return Decision(sent.state, (approved,), sent.calls)
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offramp_schemas.refund_events import RefundState
-from offramp_schemas.refund_request import RefundChased, RefundDecided, RefundRetried, RefundSettledManually
-from services.refunds.states import Rejected, Succeeded, decode, encode
+from offramp_schemas.refund_request import RefundAppealed, RefundChased, RefundDecided, RefundRetried, RefundSettledManually
+from services.refunds.states import PendingReview, Rejected, Succeeded, decode, encode
 from services.refunds.timers import timers
 from services.runtime.decision import Call, CallAnswered
 from tests.refunds.desk import DAY, HOUR, MONDAY, Desk, requested
 
-LIMIT = 50_000
+LIMIT, SECOND_LIMIT = 50_000, 150_000
 
 
 def hold(desk: Desk) -> None:
@@ -62,7 +62,9 @@ EVENTS: dict[str, Any] = {
     "part of it back": requested("B", amount_minor=LIMIT // 2),
     "a small part back": requested("C", amount_minor=100),
     "a person approves": RefundDecided(decision="approve", decided_by="grace"),
+    "another person approves": RefundDecided(decision="approve", decided_by="alan"),
     "a person rejects": RefundDecided(decision="reject", decided_by="grace"),
+    "the customer appeals": RefundAppealed(),
     "ops retry": RefundRetried(decided_by="ops_1"),
     "ops settle": RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"),
     "the customer asks where it is": RefundChased(),
@@ -109,6 +111,8 @@ def of_one_kind(desk: Desk) -> object:
             each.escalation.level, each.escalation.missed, each.issued, tuple(call.kind for call in waiting(desk)),
             each.attempt and each.attempt.raw_status, each.attempt and bool(each.attempt.missing_since),
             isinstance(each.stage, Succeeded) and desk.now >= each.stage.watched_until,
+            isinstance(each.stage, PendingReview) and (each.stage.approvals_needed, each.stage.approved_by),
+            isinstance(each.stage, PendingReview | Rejected) and bool(each.appealed_at),
             desk.now >= each.told_due_at, bool(each.attempt and desk.now - each.attempt.sent_at >= DAY),
         )
         for each in desk.account.refunds.values()
@@ -120,8 +124,8 @@ def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stu
     frontier: list[Desk] = []
     seen: set[object] = set()
     passed: set[str] = set()
-    for amount in (4900, LIMIT):
-        desk = Desk.with_a_payment(amount_minor=amount, consumer=amount != LIMIT)
+    for amount in (4900, LIMIT, SECOND_LIMIT):
+        desk = Desk.with_a_payment(amount_minor=amount, consumer=amount == 4900)
         desk.passed = passed
         desk.hear(EVENTS["all of it back"])
         frontier.append(desk)
@@ -141,7 +145,7 @@ def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stu
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(STEPS), max_size=40), st.sampled_from([4900, LIMIT]), st.booleans())
+@given(st.lists(st.sampled_from(STEPS), max_size=40), st.sampled_from([4900, LIMIT, SECOND_LIMIT]), st.booleans())
 def test_random_histories_of_several_refunds_hold(history: list[str], captured_minor: int, consumer: bool) -> None:
     desk = Desk.with_a_payment(amount_minor=captured_minor, consumer=consumer)
     for name in history:
