@@ -5,7 +5,7 @@ select subscription_id from subscriptions where subscription_id = any($1::text[]
 -- name: load
 -- Always in the order of the ids, so that two batches can't wait for each other.
 select subscription_id, version, details, wake_at, guarded_wake_at from subscriptions
-where subscription_id = any($1::text[]) order by subscription_id for update
+where subscription_id = any($1::text[]) order by subscription_id
 
 -- name: store
 -- One statement whatever the number; the lock was taken by `load`, or by name for a new one.

@@ -9,7 +9,7 @@ import msgspec
 
 from services.lifecycle.states import Active, Ended, NonRenewing, Subscription, Trialing
 from services.runtime import sql
-from services.runtime.stored import Connection, Entity
+from services.runtime.stored import LOCKED, Connection, Entity
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 _decode = msgspec.json.Decoder(Subscription).decode
@@ -24,9 +24,9 @@ class Subscriptions:
         """Those of the ids that have a row."""
         return {row[0] for row in await connection.fetch(QUERIES["known"], ids)}
 
-    async def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, Entity[Subscription]]:
+    async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[Subscription]]:
         """The rows, locked in the order of their ids."""
-        rows = await connection.fetch(QUERIES["load"], ids)
+        rows = await connection.fetch(QUERIES["load"] + LOCKED * lock, ids)
         return {id_: Entity(id_, version, _decode(details), wake_at, guarded) for id_, version, details, wake_at, guarded in rows}
 
     async def store(self, connection: Connection, entities: Sequence[Entity[Subscription]]) -> None:

@@ -5,7 +5,7 @@ select subscription_id from correspondences where subscription_id = any($1::text
 -- name: load
 -- in the order of their ids, so that two batches can't wait for each other
 select subscription_id, version, details::text as details, wake_at, guarded_wake_at
-from correspondences where subscription_id = any($1::text[]) order by subscription_id for update;
+from correspondences where subscription_id = any($1::text[]) order by subscription_id
 
 -- name: store
 -- one statement whatever the number

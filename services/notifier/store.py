@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from services.notifier.states import Correspondence, Letters, Mail
 from services.runtime import sql
-from services.runtime.stored import Connection, Entity
+from services.runtime.stored import LOCKED, Connection, Entity
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 _json = msgspec.json.Encoder()
@@ -24,13 +24,13 @@ class Correspondences:
         """Those of the ids that have a row. Takes no lock."""
         return {row["subscription_id"] for row in await connection.fetch(QUERIES["known"], ids)}
 
-    async def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, Entity[Letters]]:
+    async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[Letters]]:
         """The rows, locked in the order of their ids. Mails that ended are not brought back."""
         return {
             row["subscription_id"]: Entity(
                 row["subscription_id"], row["version"], _letters.decode(row["details"]), row["wake_at"], row["guarded_wake_at"]
             )
-            for row in await connection.fetch(QUERIES["load"], ids)
+            for row in await connection.fetch(QUERIES["load"] + LOCKED * lock, ids)
         }
 
     async def store(self, connection: Connection, entities: Sequence[Entity[Letters]]) -> None:

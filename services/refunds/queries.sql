@@ -5,7 +5,7 @@ select subscription_id from accounts where subscription_id = any($1::text[])
 -- name: load
 -- Locked in the order of their ids, so that two transactions never wait for each other.
 select subscription_id, version, details::text as details, wake_at, guarded_wake_at
-from accounts where subscription_id = any($1::text[]) order by subscription_id for update
+from accounts where subscription_id = any($1::text[]) order by subscription_id
 
 -- name: store_accounts
 -- First, since everything else refers to them.

@@ -13,7 +13,7 @@ from services.refunds.states import Account, Payment, Refund, SettledManually
 from services.refunds.timers import next_action_at
 from services.runtime import sql
 from services.runtime.policies import Policies
-from services.runtime.stored import Connection, Entity
+from services.runtime.stored import LOCKED, Connection, Entity
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 Row = dict[str, Any]
@@ -29,9 +29,9 @@ class RefundStore:
         """Those of the ids that have an account. Takes no lock."""
         return {row["subscription_id"] for row in await connection.fetch(QUERIES["known"], ids)}
 
-    async def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, Entity[Account]]:
+    async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[Account]]:
         """The accounts, locked in the order of their ids."""
-        rows = await connection.fetch(QUERIES["load"], ids)
+        rows = await connection.fetch(QUERIES["load"] + LOCKED * lock, ids)
         return {
             row["subscription_id"]: Entity(
                 row["subscription_id"], row["version"], states.decode(row["details"]), row["wake_at"], row["guarded_wake_at"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import asyncpg
 
 State = TypeVar("State")
+LOCKED = " for update"  # what `load` adds to its query
 if TYPE_CHECKING:  # asyncpg's classes are generic in its stubs only
     Connection = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
     Pool = asyncpg.Pool[Any]
@@ -33,8 +34,8 @@ class Store(Protocol[State]):
         """Those of the ids that have a row. Takes no lock."""
         ...
 
-    async def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, Entity[State]]:
-        """The rows, locked in the order of their ids. Unknown ids are left out."""
+    async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[State]]:
+        """The rows, locked in the order of their ids; unlocked for a preview. Unknown ids are left out."""
         ...
 
     async def store(self, connection: Connection, entities: Sequence[Entity[State]]) -> None:

@@ -12,7 +12,7 @@ from offramp_schemas.lifecycle_events import PaymentPastDue, RenewalMissing
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
 from services.runtime.decision import Call, CallAnswered, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, Timer, TimerDue, When
 from services.runtime.records import Record
-from services.runtime.stored import Connection, Entity
+from services.runtime.stored import LOCKED, Connection, Entity
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABLE = """
@@ -108,8 +108,9 @@ class Purses:
     async def known(self, connection: Connection, ids: Sequence[str]) -> set[str]:
         return {row["id"] for row in await connection.fetch("select id from purses where id = any($1::text[])", ids)}
 
-    async def load(self, connection: Connection, ids: Sequence[str]) -> dict[str, Entity[Purse]]:
-        rows = await connection.fetch("select id, version, details from purses where id = any($1::text[]) order by id for update", ids)
+    async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[Purse]]:
+        query = "select id, version, details from purses where id = any($1::text[]) order by id"
+        rows = await connection.fetch(query + LOCKED * lock, ids)
         return {row["id"]: Entity(row["id"], row["version"], msgspec.json.decode(row["details"], type=Purse)) for row in rows}
 
     async def store(self, connection: Connection, entities: Sequence[Entity[Purse]]) -> None:
