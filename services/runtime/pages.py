@@ -1,4 +1,4 @@
-"""A service's own pages: is it alive, is it ready, its numbers, its dead letters, and the test clock."""
+"""A service's own pages: is it alive, is it ready, its numbers, previews, its dead letters, and the test clock."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from services.runtime import dead_letters, postgres, sql, telemetry
+from services.runtime import preview as previewing
 from services.runtime.engine import Engine
 from services.runtime.stored import Connection
 
@@ -35,6 +36,7 @@ class Pages:
             web.get("/metrics", self.metrics),
             web.get("/clock", self.clock),
             web.post("/clock", self.advance),
+            web.post("/preview", self.preview),
             web.post("/dead-letters/{topic}/{partition}/{offset}/redrive", self.redrive),
             web.post("/dead-letters/{topic}/{partition}/{offset}/discard", self.discard),
         ]
@@ -97,6 +99,18 @@ class Pages:
             now = await connection.fetchval(QUERIES["set_clock"], to)
             await connection.execute("select pg_notify($1, 'clock')", dead_letters.channel(engine.service.name))
         return web.json_response({"now": now.isoformat()})
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """What a CloudEvent, or a list of them, would do. Nothing is stored, nobody is told, no row is locked."""
+        engine = self._ready()
+        try:
+            body = await request.json()
+        except (ValueError, RecursionError):  # no JSON, or brackets without end
+            body = None
+        try:
+            return web.json_response(await previewing.preview(engine.shell, engine.service.inputs, body))
+        except previewing.BadPreview as bad:
+            return web.json_response({"error": str(bad)}, status=400)
 
     async def redrive(self, request: web.Request) -> web.Response:
         """Sends a dead letter again where it came from."""
