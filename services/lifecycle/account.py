@@ -8,10 +8,22 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
-from services.lifecycle import charged_in_error, schedule
+from services.lifecycle import charged_in_error, forgetting, resuming, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
-from services.lifecycle.states import Active, Ended, Facts, NonRenewing, PastDue, Seller, Subscription, Trialing
+from services.lifecycle.states import (
+    Active,
+    AnyState,
+    Ended,
+    Facts,
+    NonRenewing,
+    PastDue,
+    Paused,
+    PaymentMethod,
+    Seller,
+    Subscription,
+    Trialing,
+)
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 
@@ -28,6 +40,9 @@ def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies
     if when.at < state.facts.as_of:
         return Ignored("an older picture than the one known")
     facts = _newer(state.facts, _facts(event, when.at, state.facts.contract_at))
+    state = _same_customer(state, facts)
+    if state.heard.erased_at:
+        facts = forgetting.nobody(facts, state.heard.erased_at)
     match state:
         case Trialing() if event.trial_ends_at:
             return Decision(replace(trialing(facts, event.trial_ends_at, policies, state), inactivity=state.inactivity))
@@ -35,6 +50,8 @@ def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies
             return Decision(active(facts, when.now, policies, state))
         case NonRenewing():
             return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
+        case Paused():
+            return resuming.reconsidered(replace(state, facts=facts), when, policies)
         case PastDue() | Ended():
             return Decision(replace(state, facts=facts))
 
@@ -59,7 +76,9 @@ def renewed(state: Subscription, event: SubscriptionRenewed, when: When, policie
             return charged_in_error.renewed(state, event, when, policies)
         case NonRenewing():  # heard late, or a commitment still runs
             return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
-        case Trialing() | PastDue():
+        case Paused() if when.at >= state.paused_at and event.current_period_start >= state.paused_at:
+            return charged_in_error.renewed(state, event, when, policies)
+        case Trialing() | PastDue() | Paused():
             return Decision(replace(state, facts=facts))
         case Ended():
             return Ignored("the subscription has ended; a charge is heard of as a payment")
@@ -87,12 +106,30 @@ def _facts(event: SubscriptionFacts, at: datetime, contract_at: datetime) -> Fac
         paid_through=event.current_period_end,
         commitment_ends_at=event.commitment_ends_at,
         marketing_consent=event.marketing_consent,
+        account_created_at=event.account_created_at,
+        method=_method(event, at),
         reseller=Seller(reseller.reseller_id, reseller.name, reseller.contact) if reseller else None,
     )
 
 
+def _same_customer(state: AnyState, facts: Facts) -> AnyState:
+    """Another customer took it over: what the one before was given once a year counts for them no longer."""
+    if facts.customer_id == state.facts.customer_id:
+        return state
+    return replace(state, heard=replace(state.heard, paused_at=None, offered_at=None))
+
+
+def _method(event: SubscriptionFacts, at: datetime) -> PaymentMethod | None:
+    """None: billing does not say."""
+    if event.payment_method_on_file is None:
+        return None
+    return PaymentMethod(event.payment_method_on_file, at, event.card_brand, event.card_last4)
+
+
 def _newer(known: Facts, picture: Facts) -> Facts:
-    """The picture, but with the period that is known where that one is newer."""
+    """The picture, but with the period and the card that are known where those are newer, or the picture does not say."""
+    if known.method and (picture.method is None or known.method.as_of > picture.as_of):
+        picture = replace(picture, method=known.method)
     if picture.as_of >= known.period_as_of:
         return picture
     return replace(

@@ -1,14 +1,12 @@
 """Who may ask for something, and that it is answered once. Every request of a customer goes through here before any other rule."""
 
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from offramp_schemas.account import Reseller
 from offramp_schemas.request import Requester
-from services.lifecycle.states import REMEMBERED, Facts, Subscription
-
-AnyState = TypeVar("AnyState", bound=Subscription)
+from services.lifecycle.states import REMEMBERED, AnyState, Facts, Subscription
 
 
 class Request(Protocol):

@@ -10,7 +10,7 @@ from offramp_schemas.request import CancellationRequested, CancellationWithdrawn
 from services.lifecycle import asking, dunning, ending, refunding, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
-from services.lifecycle.states import Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Subscription, Trialing
+from services.lifecycle.states import Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 
@@ -26,6 +26,8 @@ def requested(state: Subscription, event: CancellationRequested, when: When, pol
     if facts.reseller:
         return Decision(state, (_sold_by_reseller(facts, event),))
     match state:
+        case Paused():  # there is no access that could last any longer
+            return _end_now(state, event, when, policies)
         case Trialing() | Active() | PastDue() | NonRenewing() if event.mode == "immediately":
             return _end_now(state, event, when, policies)
         case Trialing() | Active() | PastDue():
@@ -33,14 +35,15 @@ def requested(state: Subscription, event: CancellationRequested, when: When, pol
         case NonRenewing():  # canceled already; only a wish for money would be new
             return _with_refund(Decision(state), event, when, policies)
         case Ended():
-            return _with_refund(Decision(state, (_already_ended(state, event),)), event, when, policies)
+            given_up = replace(state, returning=None)  # whoever waited to return wants it no longer
+            return _with_refund(Decision(given_up, (_already_ended(state, event),)), event, when, policies)
 
 
 def withdrawn(state: Subscription, event: CancellationWithdrawn, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
     """The customer stays after all: everything is as it was before, as long as access has not ended."""
     if asking.answered(state, event):
         return Ignored("the same request twice")
-    if isinstance(state, Live):
+    if isinstance(state, Live | Paused):
         return Ignored("there is nothing to withdraw")
     state = asking.remembered(state, event)
     if not asking.may_ask(state.facts, event.requested_by):
@@ -82,7 +85,9 @@ def _schedule(state: Live, event: CancellationRequested, when: When, policies: L
     return _with_refund(Decision(scheduled, facts), event, when, policies)
 
 
-def _end_now(state: Live | NonRenewing, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+def _end_now(
+    state: Live | NonRenewing | Paused, event: CancellationRequested, when: When, policies: LifecyclePolicies
+) -> Decision[Subscription]:
     reason: EndReason = "withdrawal" if _is_withdrawal(state.facts, event, when.at, policies) else "requested"
     asked = _cancellation(event, when.at)
     ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=event.wants_refund)
@@ -119,7 +124,15 @@ def _before(state: NonRenewing, now: datetime, policies: LifecyclePolicies) -> L
 
 
 def _cancellation(event: CancellationRequested, at: datetime) -> Cancellation:
-    return Cancellation(event.reference, at, event.requested_by.user_id, event.feedback, event.comment, event.switching_to)
+    return Cancellation(
+        event.reference,
+        at,
+        event.requested_by.user_id,
+        event.feedback,
+        event.comment,
+        event.switching_to,
+        keep_data=event.keep_data,
+    )
 
 
 def _not_the_owner(facts: Facts, event: CancellationRequested | CancellationWithdrawn) -> CancellationRejected:

@@ -1,4 +1,4 @@
-"""Money that billing took although the subscription was canceled or over: ops are told, and it is asked back at once."""
+"""Money that billing took although the subscription was canceled, paused or over: ops are told, and it is asked back at once."""
 
 from msgspec.structs import replace
 
@@ -9,12 +9,12 @@ from offramp_schemas.payment import PaymentSucceeded
 from offramp_schemas.refund_request import RefundRequested
 from services.lifecycle import refunding
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Ended, NonRenewing, Subscription
+from services.lifecycle.states import Ended, NonRenewing, Paused, Subscription
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 
-def renewed(state: NonRenewing, event: SubscriptionRenewed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
-    """Renewed after the cancellation. The end stands, and so does the known period; a charge not named yet is heard of as a payment."""
+def renewed(state: NonRenewing | Paused, event: SubscriptionRenewed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """Renewed after the cancellation, or while it rests: that stands, as does the known period. A charge not named yet comes later."""
     if event.payment_id and _asked_back(state, event.payment_id):
         return Ignored("the charge was asked back already")
     fact = ChargedAfterCancellation(
@@ -29,8 +29,8 @@ def renewed(state: NonRenewing, event: SubscriptionRenewed, when: When, policies
     return _told_and_asked_back(state, fact, event.payment_id, when, policies)
 
 
-def charged(state: NonRenewing, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    """Charged after the cancellation; it may be the charge of a renewal that was heard of before."""
+def charged(state: NonRenewing | Paused, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    """Charged after the cancellation, or while it rests; it may be the charge of a renewal that was heard of before."""
     if _asked_back(state, event.payment_id):
         return Decision(state)
     fact = ChargedAfterCancellation(

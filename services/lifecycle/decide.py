@@ -4,12 +4,27 @@ from collections.abc import Callable
 from typing import Any
 
 from offramp_schemas import Event, FollowUp
-from offramp_schemas.account import DataDeleted, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
+from offramp_schemas.account import DataDeleted, PersonErased, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
 from offramp_schemas.refund_events import RefundApproved, RefundReceived, RefundRejected
-from offramp_schemas.request import CancellationRequested, CancellationWithdrawn
-from services.lifecycle import account, cancellation, dunning, ending, inactivity, payment, refunding, renewal
+from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, PauseRequested, ReactivationRequested, ResumeRequested
+from services.lifecycle import (
+    account,
+    cancellation,
+    card,
+    data,
+    dunning,
+    ending,
+    forgetting,
+    inactivity,
+    pausing,
+    payment,
+    refunding,
+    renewal,
+    resuming,
+    returning,
+)
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Subscription
 from services.lifecycle.timers import timers
@@ -22,11 +37,15 @@ EVENTS: dict[type[Event], Rule] = {
     SubscriptionChanged: account.pictured,
     SubscriptionRenewed: account.renewed,
     DataDeleted: ending.data_deleted,
+    PersonErased: forgetting.erased,
     CancellationRequested: cancellation.requested,
     CancellationWithdrawn: cancellation.withdrawn,
+    PauseRequested: pausing.requested,
+    ResumeRequested: resuming.requested,
+    ReactivationRequested: returning.requested,
     PaymentFailed: dunning.failed,
     PaymentSucceeded: payment.succeeded,
-    PaymentMethodUpdated: dunning.method_updated,
+    PaymentMethodUpdated: card.updated,
     InactivityDetected: inactivity.detected,
     ActivityResumed: inactivity.resumed,
     RefundReceived: refunding.acknowledged,
@@ -42,8 +61,15 @@ TIMERS: dict[str, Rule] = {  # by the name up to its first colon; a timer comes 
     "inactivity:deactivation": inactivity.deactivated,
     "ending-soon": ending.ending_soon,
     "end": ending.scheduled_end,
-    "export-reminder": ending.export_reminder,
-    "data-deletion": ending.deletion_due,
+    "pause-reminder": resuming.reminded,
+    "resume": resuming.due,
+    "pause-expiry": resuming.expired,
+    "return-reminder": returning.reminded,
+    "return-expiry": returning.given_up,
+    "export-reminder": data.export_reminder,
+    "data-retained": data.retained,
+    "data-deletion-reminder": data.deletion_soon,
+    "data-deletion": data.deletion_due,
     "refund-ack": refunding.unacknowledged,
 }
 

@@ -6,15 +6,18 @@ Steps missed in a downtime come as one, the latest; giving up keeps its distance
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import CardUpdateDue, DunningExhausted, PaymentPastDue, PaymentRetryDue
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated
-from services.lifecycle import ending
+from services.lifecycle import ending, returning
 from services.lifecycle.policy import DunningRules, LifecyclePolicies
-from services.lifecycle.states import Active, Dunning, Ended, NonRenewing, PastDue, Subscription, Trialing
+from services.lifecycle.states import Active, Dunning, Ended, Facts, NonRenewing, PastDue, Paused, PaymentMethod, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
+
+AnyInDebt = TypeVar("AnyInDebt", PastDue, NonRenewing, Paused)
 
 
 def failed(state: Subscription, event: PaymentFailed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
@@ -23,48 +26,41 @@ def failed(state: Subscription, event: PaymentFailed, when: When, policies: Life
     for paid in state.heard.paid:
         if paid.invoice_id == invoice:
             return Ignored("the invoice is paid: the failure is late")
+    state = replace(state, facts=_declined(state.facts, event, when.at))
     match state:
         case Trialing() | Active():
             dunning = _started(state, event, when, policies)
             return Decision(
                 PastDue(state.facts, state.heard, state.refund_acks, dunnings={invoice: dunning}), (_past_due(state, invoice, dunning),)
             )
+        case PastDue() if invoice not in state.dunnings:
+            dunning = _started(state, event, when, policies)
+            return Decision(replace(state, dunnings={**state.dunnings, invoice: dunning}), (_past_due(state, invoice, dunning),))
         case PastDue():
-            known = state.dunnings.get(invoice)
-            if known is None:
-                dunning = _started(state, event, when, policies)
-                return Decision(replace(state, dunnings={**state.dunnings, invoice: dunning}), (_past_due(state, invoice, dunning),))
-            return _again(state, known, event, when)
-        case NonRenewing() if when.at >= state.ends_at:
-            return Ignored("access had ended by then: nothing was owed")
-        case NonRenewing():  # the invoice stays open, but nobody is chased
-            known = state.dunnings.get(invoice)
-            if known is None:
-                return Decision(replace(state, dunnings={**state.dunnings, invoice: _started(state, event, when, policies)}))
-            return _again(state, known, event, when)
+            return _again(state, event, when)
+        case NonRenewing() | Paused():
+            return _unchased(state, event, when, policies)
+        case Ended() if returning.waits_for_charge(state, when.at):
+            return returning.card_declined(state)
         case Ended():
             return Ignored("the subscription has ended")
 
 
-def method_updated(state: Subscription, event: PaymentMethodUpdated, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+def tried_again(state: PastDue, event: PaymentMethodUpdated, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """Another card: every unpaid invoice is tried again at once, whatever was wrong with the old one; the schedule goes on."""
-    match state:
-        case PastDue() | NonRenewing():
-            renewed = {
-                invoice: replace(dunning, kind="soft", card_brand=event.card_brand, card_last4=event.card_last4)
-                for invoice, dunning in state.dunnings.items()
-                if dunning.failed_at <= when.at
-            }
-            if not renewed:
-                return Ignored("nothing failed before the card was replaced")
-            after = replace(state, dunnings={**state.dunnings, **renewed})
-            if isinstance(state, NonRenewing):
-                return Decision(after)
-            return Decision(after, tuple(_retry(state, invoice, each, 0, policies) for invoice, each in renewed.items()))
-        case Trialing() | Active():
-            return Ignored("no charge failed")
-        case Ended():
-            return Ignored("the subscription has ended")
+    after = on_another_card(state, event, when.at)
+    retried = [invoice for invoice, dunning in state.dunnings.items() if dunning.failed_at <= when.at]
+    return Decision(after, tuple(_retry(after, invoice, after.dunnings[invoice], 0, policies) for invoice in retried))
+
+
+def on_another_card(state: AnyInDebt, event: PaymentMethodUpdated, at: datetime) -> AnyInDebt:
+    """What failed before it was given is charged to it from now on."""
+    renewed = {
+        invoice: replace(dunning, kind="soft", card_brand=event.card_brand, card_last4=event.card_last4)
+        for invoice, dunning in state.dunnings.items()
+        if dunning.failed_at <= at
+    }
+    return replace(state, dunnings={**state.dunnings, **renewed})
 
 
 def step_due(state: PastDue, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -118,6 +114,13 @@ def _shifted(dunning: Dunning, stopped_at: datetime, now: datetime) -> Dunning:
     )
 
 
+def _declined(facts: Facts, event: PaymentFailed, at: datetime) -> Facts:
+    """A hard decline: that card will not be charged again, by whatever way the subscription goes on."""
+    if event.kind == "soft" or (facts.method and facts.method.as_of > at):
+        return facts
+    return replace(facts, method=PaymentMethod(True, at, event.card_brand, event.card_last4, declined=True))
+
+
 def _rules(dunning: Dunning, policies: LifecyclePolicies) -> DunningRules:
     return policies[dunning.policy_version].of(dunning.plan).dunning
 
@@ -140,8 +143,18 @@ def _started(state: Subscription, event: PaymentFailed, when: When, policies: Li
     )
 
 
-def _again(state: PastDue | NonRenewing, known: Dunning, event: PaymentFailed, when: When) -> Outcome[Subscription]:
+def _unchased(state: NonRenewing | Paused, event: PaymentFailed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
+    """The invoice stays open, but nobody is chased while it ends or rests."""
+    if when.at >= (state.ends_at if isinstance(state, NonRenewing) else state.paused_at):
+        return Ignored("there was no access by then: nothing was owed")
+    if event.invoice_id in state.dunnings:
+        return _again(state, event, when)
+    return Decision(replace(state, dunnings={**state.dunnings, event.invoice_id: _started(state, event, when, policies)}))
+
+
+def _again(state: PastDue | NonRenewing | Paused, event: PaymentFailed, when: When) -> Outcome[Subscription]:
     """The retry of an invoice failed too: the steps go on and speak for it. Once hard, it stays so until the card is replaced."""
+    known = state.dunnings[event.invoice_id]
     if when.at < known.failed_at:
         return Ignored("an older failure than the one known")
     dunning = replace(

@@ -1,4 +1,4 @@
-"""The end of access, and what follows it: a grace period to export the data, then its deletion."""
+"""The end of access: by plan, at once, or because a trial was not paid for. What follows for the data is in `data.py`."""
 
 from datetime import datetime
 
@@ -6,8 +6,6 @@ from msgspec.structs import replace
 
 from offramp_schemas.account import DataDeleted
 from offramp_schemas.lifecycle_events import (
-    DataDeletionDue,
-    DataExportDue,
     DunningStopped,
     EndReason,
     OpenBalance,
@@ -15,13 +13,16 @@ from offramp_schemas.lifecycle_events import (
     SubscriptionEnded,
     SubscriptionEndingSoon,
 )
+from services.lifecycle import data, returning
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Cancellation, Ended, Live, NonRenewing, Owed, PastDue, Subscription, Trialing
+from services.lifecycle.states import Active, Cancellation, Ended, Live, NonRenewing, Owed, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
+
+UNPAID = ("withdrawal", "refunded", "trial_expired")  # nothing is paid for after these
 
 
 def end(
-    state: Live | NonRenewing,
+    state: Live | NonRenewing | Paused,
     reason: EndReason,
     ended_at: datetime,
     now: datetime,
@@ -32,20 +33,21 @@ def end(
     refund_requested: bool = False,
     card_last4: str | None = None,
 ) -> Decision[Subscription]:
-    """Access is over. The grace period counts from `ended_at`, but heard late it still leaves a day to export the data."""
+    """Access is over."""
     rules = policies.current.of(state.facts.plan).data
-    deletion_due_at = max(ended_at + rules.grace, now + rules.remind_before)
-    dunnings = state.dunnings if isinstance(state, PastDue | NonRenewing) else {}
+    keep = bool(cancellation and cancellation.keep_data)
+    dunnings = {} if isinstance(state, Trialing | Active) else state.dunnings
     ended = Ended(
         state.facts,
         state.heard,
         state.refund_acks,
         ended_at=ended_at,
         end_reason=reason,
-        ask_deletion_at=deletion_due_at,
-        export_reminder_at=deletion_due_at - rules.remind_before,
         cancellation=cancellation,
         owed={invoice: Owed(each.amount_minor, each.currency) for invoice, each in dunnings.items()},
+        paid_until=None if reason in UNPAID or _in_trial(state) else state.facts.paid_through,
+        refund_ref=cancellation.reference if cancellation and refund_requested else None,
+        **data.after_pause(state, now, keep, rules) if isinstance(state, Paused) else data.in_grace(ended_at, now, keep, rules),
     )
     fact = SubscriptionEnded(
         contact=state.facts.contact,
@@ -56,8 +58,9 @@ def end(
         refund_requested=refund_requested,
         asked_now=asked_now,
         reason_given=cancellation.reason_given if cancellation else True,
-        export_by=deletion_due_at,
-        deletion_due_at=deletion_due_at,
+        export_by=data.export_by(ended),
+        deletion_due_at=ended.ask_deletion_at,
+        data_retained=ended.retained or ended.retain_at is not None,
         card_last4=card_last4,
         open_balances=open_balances(ended),
     )
@@ -96,36 +99,28 @@ def trial_lapsed(state: Trialing, timer: TimerDue, when: When, policies: Lifecyc
     return end(state, "trial_expired", state.trial_ends_at, when.now, policies)
 
 
-def export_reminder(state: Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    """The last day to export the data; a late reminder still leaves a whole one."""
-    last_day = policies.current.of(state.facts.plan).data.remind_before
-    export_by = max(state.ask_deletion_at, when.now + last_day)
-    fact = DataExportDue(contact=state.facts.contact, plan_name=state.facts.plan_name, export_by=export_by)
-    return Decision(replace(state, export_reminder_at=None, ask_deletion_at=export_by), (fact,))
-
-
-def deletion_due(state: Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    """The owner of the data is asked to delete it, daily until they answer; a downtime makes one question, not ten."""
-    again = when.now + policies.current.of(state.facts.plan).data.ask_every
-    asked = replace(state, export_reminder_at=None, ask_deletion_at=again, deletion_asked=state.deletion_asked + 1)
-    fact = DataDeletionDue(
-        contact=state.facts.contact, plan_name=state.facts.plan_name, ended_at=state.ended_at, reminder=asked.deletion_asked
-    )
-    return Decision(asked, (fact,))
-
-
 def data_deleted(state: Subscription, event: DataDeleted, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
-    """The owner of the data has deleted it, asked or not."""
+    """The owner of the data has deleted it, asked or not. What has ended can't return any more; what is paused can, to an empty account."""
     match state:
-        case Ended(deleted_at=None) if when.at >= state.ended_at:
-            fact = SubscriptionDataDeleted(contact=state.facts.contact, plan_name=state.facts.plan_name, deleted_at=when.at)
-            return Decision(replace(state, deleted_at=when.at, export_reminder_at=None), (fact,))
-        case Ended(deleted_at=None):
-            return Ignored("it was deleted before the end: not the data of this time")
-        case Ended():
+        case Paused() | Ended() if state.deleted_at:
             return Ignored("deleted already")
-        case _:
+        case Paused() | Ended() if when.at < state.without_access_since:
+            return Ignored("it was deleted before access was over: not the data of this time")
+        case Paused():
+            return Decision(data.gone(state, when.at), (_gone(state, when.at),))
+        case Ended():
+            gone, refused = returning.impossible(data.gone(state, when.at), when.at)
+            return Decision(gone, (_gone(state, when.at), *refused))
+        case Trialing() | Active() | PastDue() | NonRenewing():
             return Ignored("the subscription goes on; its data is not ours to judge")
+
+
+def _gone(state: Paused | Ended, deleted_at: datetime) -> SubscriptionDataDeleted:
+    return SubscriptionDataDeleted(contact=state.facts.contact, plan_name=state.facts.plan_name, deleted_at=deleted_at)
+
+
+def _in_trial(state: Live | NonRenewing | Paused) -> bool:
+    return isinstance(state, Trialing) or (isinstance(state, NonRenewing) and state.trial_ends_at is not None)
 
 
 def open_balances(state: Ended | NonRenewing) -> tuple[OpenBalance, ...]:

@@ -10,7 +10,7 @@ from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.lifecycle_events import InactivityCleared, InactivityWarned, SubscriptionDeactivated
 from services.lifecycle import ending
 from services.lifecycle.policy import InactivityRules, LifecyclePolicies
-from services.lifecycle.states import Active, Ended, Inactivity, NonRenewing, PastDue, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, Inactivity, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 Kind = Literal["warning", "reminder", "last_day", "paid_but_unused"]
@@ -31,6 +31,8 @@ def detected(state: Subscription, event: InactivityDetected, when: When, policie
             return Decision(state)  # a free plan that owes money hears of the money
         case NonRenewing():
             return Decision(state)  # on its way out anyway
+        case Paused():
+            return Ignored("nobody can use it while it rests")
         case _:
             return Ignored("the subscription has ended")
 
@@ -40,6 +42,8 @@ def resumed(state: Subscription, event: ActivityResumed, when: When, policies: L
     before = state.heard.last_seen_at
     if isinstance(state, Ended):
         return Ignored("the subscription has ended")
+    if isinstance(state, Paused):
+        return Ignored("nobody can use it while it rests")
     if before and event.last_seen_at < before:
         return Ignored("older than the use that is known")
     heard = replace(state.heard, last_seen_at=event.last_seen_at)

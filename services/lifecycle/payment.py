@@ -10,7 +10,13 @@
 | non_renewing | captured before the cancellation                                        | it bought its period: the end may move      |
 | non_renewing | for a period that begins before the end (already due, or a commitment)  | the period is paid                          |
 | non_renewing | any other                                                               | charged in error, asked back                |
+| paused       | of an invoice that was open                                             | settled                                     |
+| paused       | captured before the pause                                               | it bought its period                        |
+| paused       | while a card is waited for                                              | that is answered: it goes on                |
+| paused       | for a period that began before the pause                                | the period is paid                          |
+| paused       | any other                                                               | charged in error, asked back                |
 | ended        | of an invoice that a cancellation left open                             | settled                                     |
+| ended        | of another invoice, since a return was asked for that waits for money   | it is back                                  |
 | ended        | captured before an end that was asked for, for a period begun before it | noted                                       |
 | ended        | any other                                                               | ops are told, it is offered back            |
 """
@@ -21,7 +27,7 @@ from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import PaymentRecovered, SubscriptionActivated
 from offramp_schemas.payment import PaymentSucceeded
-from services.lifecycle import charged_in_error, schedule
+from services.lifecycle import charged_in_error, resuming, returning, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active
 from services.lifecycle.states import (
@@ -33,6 +39,7 @@ from services.lifecycle.states import (
     NonRenewing,
     Paid,
     PastDue,
+    Paused,
     Subscription,
     Trialing,
 )
@@ -46,7 +53,8 @@ def succeeded(state: Subscription, event: PaymentSucceeded, when: When, policies
     if any(paid.payment_id == event.payment_id for paid in state.heard.paid):
         return Ignored("the payment was heard before")
     paid = Paid(event.invoice_id, event.payment_id, event.period_end)
-    state = replace(state, heard=replace(state.heard, paid=(*state.heard.paid, paid)[-REMEMBERED:]))
+    heard = replace(state.heard, paid=(*state.heard.paid, paid)[-REMEMBERED:])
+    state = replace(state, heard=heard, facts=_accepted(state.facts, when.at))
     match state:
         case Trialing():
             fact = SubscriptionActivated(contact=state.facts.contact, plan_name=state.facts.plan_name, payment_id=event.payment_id)
@@ -57,6 +65,8 @@ def succeeded(state: Subscription, event: PaymentSucceeded, when: When, policies
             return _recovered(state, event, when, policies)
         case NonRenewing():
             return _while_ending(state, event, when, policies)
+        case Paused():
+            return _while_resting(state, event, when, policies)
         case Ended():
             return _after_end(state, event, when, policies)
 
@@ -93,13 +103,36 @@ def _while_ending(state: NonRenewing, event: PaymentSucceeded, when: When, polic
     return charged_in_error.charged(state, event, when, policies)
 
 
+def _while_resting(state: Paused, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    if event.invoice_id in state.dunnings:
+        others = {invoice: each for invoice, each in state.dunnings.items() if invoice != event.invoice_id}
+        return Decision(replace(state, facts=_longer_paid(state.facts, event.period_end), dunnings=others))
+    if when.at < state.paused_at:
+        return Decision(replace(state, facts=_paid(state.facts, event, when.at)))
+    if state.expires_at or state.resume_asked:
+        paid = replace(state, facts=_paid(state.facts, event, when.at))
+        return resuming.resumed(paid, state.resume_asked, when, policies)
+    if event.period_start and event.period_start < state.paused_at:
+        return Decision(replace(state, facts=_longer_paid(state.facts, event.period_end)))
+    return charged_in_error.charged(state, event, when, policies)
+
+
 def _after_end(state: Ended, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     if state.end_reason in ASKED_FOR:
         if event.invoice_id in state.owed:
             return Decision(replace(state, owed={invoice: each for invoice, each in state.owed.items() if invoice != event.invoice_id}))
         if when.at <= state.ended_at and (event.period_start is None or event.period_start < state.ended_at):
             return Decision(state)
+    if returning.answers(state, event, when):
+        return returning.paid(state, event, when, policies)
     return charged_in_error.paid_after_end(state, event, when, policies)
+
+
+def _accepted(facts: Facts, at: datetime) -> Facts:
+    """A card that was declined before, and is charged, is usable again."""
+    if facts.method is None or not facts.method.declined or facts.method.as_of > at:
+        return facts
+    return replace(facts, method=replace(facts.method, declined=False, as_of=at))
 
 
 def _paid(facts: Facts, event: PaymentSucceeded, at: datetime) -> Facts:

@@ -86,17 +86,38 @@ class InactivityRules(Section):
         return self
 
 
+class PauseRules(Section):
+    """How long a subscription may rest, how often, and how it goes on."""
+
+    longest: Positive = 365 * DAY
+    once_per: Positive = 365 * DAY
+    remind_before: tuple[Positive, ...] = (7 * DAY, DAY)
+    card_within: Positive = 14 * DAY
+    removes_card: bool = False
+
+
+class ReactivationRules(Section):
+    """How long a return waits for its money."""
+
+    pay_within: Positive = 14 * DAY
+    remind_before: tuple[Positive, ...] = (3 * DAY,)
+
+
 class DataRules(Section):
-    """What becomes of the customer's data after the end."""
+    """What becomes of the customer's data while a subscription rests, and after its end."""
 
     grace: Positive = 5 * DAY
     remind_before: Positive = DAY
+    retained: Positive = 365 * DAY
+    remind_before_deletion: Positive = 7 * DAY
     ask_every: Positive = DAY
 
     @model_validator(mode="after")
     def _in_order(self) -> "DataRules":
         if self.remind_before >= self.grace:
             raise ValueError("remind_before must be shorter than grace")
+        if self.remind_before_deletion >= self.retained:
+            raise ValueError("remind_before_deletion must be shorter than retained")
         return self
 
 
@@ -168,6 +189,8 @@ class Rules(Section):
     trial: TrialRules = TrialRules()
     renewal: RenewalRules = RenewalRules()
     inactivity: InactivityRules = InactivityRules()
+    pause: PauseRules = PauseRules()
+    reactivation: ReactivationRules = ReactivationRules()
     data: DataRules = DataRules()
     offers: OfferRules = OfferRules()
     feedback: FeedbackRules = FeedbackRules()

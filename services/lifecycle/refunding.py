@@ -47,13 +47,15 @@ def awaited(state: Subscription, request_ref: str, when: When, policies: Lifecyc
 def acknowledged(
     state: Subscription, event: RefundReceived | RefundRejected, when: When, policies: LifecyclePolicies
 ) -> Outcome[Subscription]:
-    """Refunds has the request, ours or another's."""
+    """Refunds has the request, ours or another's. After an end it decides, too, whether the paid period still counts for a return."""
     ref = event.request_ref
-    if ref in state.heard.acknowledged and ref not in state.refund_acks:
+    after = _period_counts(state, event) if isinstance(state, Ended) else state
+    if after is state and ref in state.heard.acknowledged and ref not in state.refund_acks:
         return Ignored("acknowledged before")
     acks = {each: ack for each, ack in state.refund_acks.items() if each != ref}
-    heard = replace(state.heard, acknowledged=(*state.heard.acknowledged, ref)[-REMEMBERED:])
-    return Decision(replace(state, refund_acks=acks, heard=heard))
+    others = tuple(each for each in state.heard.acknowledged if each != ref)
+    heard = replace(state.heard, acknowledged=(*others, ref)[-REMEMBERED:])
+    return Decision(replace(after, refund_acks=acks, heard=heard))
 
 
 def unacknowledged(state: Subscription, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -74,7 +76,7 @@ def unacknowledged(state: Subscription, timer: TimerDue, when: When, policies: L
 def approved(state: Subscription, event: RefundApproved, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
     """A full refund of the present period by right ends what it paid for, although nobody canceled (policy)."""
     if isinstance(state, Ended):
-        return Ignored("the subscription has ended")
+        return _refunded_after_end(state, event)
     if not event.full_payment or event.basis not in ("withdrawal", "guarantee"):
         return Ignored("what was paid for goes on")
     if not policies.current.of(state.facts.plan).refunds.full_refund_ends:
@@ -85,3 +87,19 @@ def approved(state: Subscription, event: RefundApproved, when: When, policies: L
     if paid.until <= when.at if paid.until else paid is not state.heard.paid[-1]:
         return Ignored("the refunded period is over")
     return ending.end(state, "refunded", when.now, when.now, policies)
+
+
+def _period_counts(state: Ended, event: RefundReceived | RefundRejected) -> Ended:
+    """While a refund may come, the period does not count as paid; a rejection makes it count again."""
+    if isinstance(event, RefundRejected):
+        return replace(state, refund_ref=None) if event.request_ref == state.refund_ref else state
+    if event.basis == "charged_in_error" or event.request_ref == state.refund_ref:
+        return state
+    return replace(state, refund_ref=event.request_ref)
+
+
+def _refunded_after_end(state: Ended, event: RefundApproved) -> Outcome[Subscription]:
+    """What is given back is no longer paid for: a return has to be paid."""
+    if state.paid_until is None or event.basis == "charged_in_error" or not event.full_payment:
+        return Ignored("it changes nothing after the end")
+    return Decision(replace(state, paid_until=None))

@@ -31,15 +31,18 @@ def end_of_access(state: Live, asked_at: datetime, rules: Rules) -> datetime | N
 
 def confirmation(state: NonRenewing, rules: Rules) -> CancellationScheduled:
     """The customer's proof."""
+    export_by = state.ends_at + rules.data.grace
     return CancellationScheduled(
         contact=state.facts.contact,
         plan_name=state.facts.plan_name,
         reference=state.cancellation.reference,
         ends_at=state.ends_at,
-        export_by=state.ends_at + rules.data.grace,
+        export_by=export_by,
         reason_given=state.cancellation.reason_given,
         feedback=state.cancellation.feedback,
         open_balances=open_balances(state),
+        data_retained=state.cancellation.keep_data,
+        deletion_due_at=export_by + rules.data.retained if state.cancellation.keep_data else export_by,
     )
 
 

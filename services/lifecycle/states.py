@@ -333,4 +333,5 @@ class Ended(_Resting, frozen=True, kw_only=True, tag="ended"):
 Live = Trialing | Active | PastDue
 Resting = Paused | Ended
 AnyResting = TypeVar("AnyResting", Paused, Ended)
+AnyState = TypeVar("AnyState", bound=Live | NonRenewing | Paused | Ended)
 Subscription = Live | NonRenewing | Paused | Ended

@@ -5,7 +5,19 @@ Those that take something away are guarded: they wait until every input has been
 
 from datetime import datetime
 
-from services.lifecycle.states import Active, Dunning, Ended, Inactivity, NonRenewing, PastDue, Subscription, Trialing
+from services.lifecycle.states import (
+    Active,
+    Dunning,
+    Ended,
+    Inactivity,
+    NonRenewing,
+    PastDue,
+    Paused,
+    Resting,
+    Return,
+    Subscription,
+    Trialing,
+)
 from services.runtime.decision import Timer
 
 
@@ -28,10 +40,35 @@ def _own(state: Subscription) -> list[Timer]:
             return [Timer("trial-end", state.lapses_at, takes_away=True), *_of_inactivity(state.inactivity)]
         case NonRenewing():
             return [*_mail("ending-soon", state.remind_at), Timer("end", state.ends_at, takes_away=True)]
-        case Ended(deleted_at=None):
-            return [*_mail("export-reminder", state.export_reminder_at), Timer("data-deletion", state.ask_deletion_at, takes_away=True)]
+        case Paused():
+            return [*_of_pause(state), *_of_data(state)]
         case Ended():
-            return []
+            return [*_of_return(state.returning), *_of_data(state)]
+
+
+def _of_pause(state: Paused) -> list[Timer]:
+    reminder = _mail("pause-reminder", state.remind_at)
+    if state.expires_at:
+        return [*reminder, Timer("pause-expiry", state.expires_at, takes_away=True)]
+    return [*reminder, Timer("resume", state.resumes_at, takes_away=True)]
+
+
+def _of_return(waiting: Return | None) -> list[Timer]:
+    if waiting is None:
+        return []
+    return [*_mail("return-reminder", waiting.remind_at), Timer("return-expiry", waiting.give_by, takes_away=True)]
+
+
+def _of_data(state: Resting) -> list[Timer]:
+    if state.deleted_at:
+        return []
+    retained = [Timer("data-retained", state.retain_at, takes_away=True)] if state.retain_at else []
+    return [
+        *_mail("export-reminder", state.export_reminder_at),
+        *retained,
+        *_mail("data-deletion-reminder", state.deletion_reminder_at),
+        Timer("data-deletion", state.ask_deletion_at, takes_away=True),
+    ]
 
 
 def _of_dunning(invoice: str, dunning: Dunning) -> Timer:

@@ -4,11 +4,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from offramp_schemas import Contact, Event
-from offramp_schemas.account import DataDeleted, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
+from offramp_schemas.account import DataDeleted, PersonErased, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
 from offramp_schemas.refund_events import Basis, RefundApproved, RefundReceived, RefundRejected
-from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
+from offramp_schemas.request import (
+    CancellationRequested,
+    CancellationWithdrawn,
+    PauseRequested,
+    ReactivationRequested,
+    Requester,
+    ResumeRequested,
+)
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
 from services.lifecycle.states import Subscription
@@ -142,6 +149,18 @@ def withdrawal(reference: str = "WDR-1", by: Requester = OWNER) -> CancellationW
     return CancellationWithdrawn(reference=reference, requested_by=by)
 
 
+def pause(reference: str = "PAU-1", by: Requester = OWNER, days: int | None = 90, **more: Any) -> PauseRequested:
+    return PauseRequested(reference=reference, requested_by=by, days=days, **more)
+
+
+def resume(reference: str = "RES-1", by: Requester = OWNER) -> ResumeRequested:
+    return ResumeRequested(reference=reference, requested_by=by)
+
+
+def reactivation(reference: str = "REA-1", by: Requester = OWNER) -> ReactivationRequested:
+    return ReactivationRequested(reference=reference, requested_by=by)
+
+
 def failure(invoice: str = "in_7", kind: Literal["soft", "hard"] = "soft", payment: str = "pay_f", last4: str = "4242") -> PaymentFailed:
     return PaymentFailed(
         payment_id=payment, invoice_id=invoice, amount_minor=4900, currency="EUR", decline_code="card_declined", kind=kind,
@@ -167,6 +186,10 @@ def unused(days: int, story: Story) -> InactivityDetected:
 
 def used(at: datetime) -> ActivityResumed:
     return ActivityResumed(last_seen_at=at)
+
+
+def erased() -> PersonErased:
+    return PersonErased()
 
 
 def data_deleted() -> DataDeleted:

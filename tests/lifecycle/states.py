@@ -10,12 +10,16 @@ from tests.lifecycle.given import (
     Story,
     cancellation,
     data_deleted,
+    erased,
     failure,
     free_plan,
     new_card,
     paid_plan,
+    pause,
     payment,
+    reactivation,
     refund_received,
+    resume,
     trial,
     unused,
     withdrawal,
@@ -29,6 +33,13 @@ def after(story: Story, *happened: object) -> Story:
             story.passes(days=each)
         else:
             story.hears(each)  # type: ignore[arg-type]  # whatever is not a number is an event
+    return story
+
+
+def failed_before_the_pause() -> Story:
+    story = paid_plan().passes(days=1)
+    story.hears(pause())
+    story.hears(failure(), at=story.now - HOUR)
     return story
 
 
@@ -57,6 +68,16 @@ STORIES: dict[str, Callable[[], Story]] = {
     "non-renewing, past due": lambda: after(paid_plan(), failure(), cancellation()),
     "non-renewing, charged in error": lambda: after(paid_plan(), cancellation(), payment("in_9", "pay_9")),
     "non-renewing, asked for money": lambda: after(paid_plan(), cancellation(wants_refund=True)),
+    "paused": lambda: after(paid_plan(), pause()),
+    "paused, data kept": lambda: after(paid_plan(), pause(keep_data=True), 6),
+    "paused, deletion due": lambda: after(paid_plan(), pause(), 6),
+    "paused, deleted": lambda: after(paid_plan(), pause(), 6, data_deleted()),
+    "paused, reminded": lambda: after(paid_plan(), pause(), 84),
+    "paused, without a card": lambda: after(paid_plan(payment_method_on_file=False), pause()),
+    "paused, wanted back without a card": lambda: after(paid_plan(payment_method_on_file=False), pause(), 1, resume()),
+    "paused, card asked for": lambda: after(paid_plan(payment_method_on_file=False), pause(), 92),
+    "paused, with an old invoice": failed_before_the_pause,
+    "paused, free": lambda: after(free_plan(), pause()),
     "ended, in grace": lambda: after(paid_plan(), REFUND_NOW),
     "ended, acknowledged": lambda: after(paid_plan(), REFUND_NOW, refund_received("CAN-1")),
     "ended, last day to export": lambda: after(paid_plan(), REFUND_NOW, 4),
@@ -68,6 +89,19 @@ STORIES: dict[str, Callable[[], Story]] = {
     "ended, unused": lambda: after(free_plan(), unused(60, free_plan()), 31),
     "ended, trial expired": lambda: trial().passes(days=15),
     "ended, paid afterwards": lambda: after(paid_plan(), cancellation(mode="immediately"), payment("in_9", "pay_9")),
+    "ended, paid period still running": lambda: after(paid_plan(), cancellation(mode="immediately")),
+    "ended, data kept": lambda: after(paid_plan(), cancellation(mode="immediately", keep_data=True)),
+    "ended, data retained": lambda: after(paid_plan(), cancellation(mode="immediately", keep_data=True), 6),
+    "ended, wanted back without a card": lambda: after(paid_plan(), REFUND_NOW, reactivation()),
+    "ended, wanted back, to be charged": lambda: after(paid_plan(), REFUND_NOW, reactivation(), new_card()),
+    "ended, return given up": lambda: after(paid_plan(), REFUND_NOW, reactivation(), 15),
+    "ended, pause expired": lambda: after(paid_plan(payment_method_on_file=False), pause(), 105),
+    "ended, canceled while paused, deleted": lambda: after(paid_plan(), pause(), 6, data_deleted(), cancellation()),
+    "ended, canceled while paused, kept": lambda: after(paid_plan(), pause(keep_data=True), 6, cancellation()),
+    "ended, forgotten": lambda: after(paid_plan(), cancellation(mode="immediately", keep_data=True), 6, erased()),
+    "active, resumed": lambda: after(paid_plan(), pause(), 1, resume()),
+    "active, returned": lambda: after(paid_plan(), cancellation(mode="immediately"), 1, reactivation()),
+    "active, forgotten": lambda: after(paid_plan(), erased()),
     "ended, as it was told": lambda: paid_canceled().until(PERIOD_END + DAY / 2),
 }
 

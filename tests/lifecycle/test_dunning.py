@@ -10,7 +10,7 @@ from offramp_schemas.lifecycle_events import (
 )
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
-from services.lifecycle.states import Active, Ended, PastDue
+from services.lifecycle.states import Active, Ended, PastDue, PaymentMethod
 from services.runtime.decision import Decision, Ignored
 from services.runtime.policies import Policies, single
 from tests.lifecycle.given import DAY, HOUR, LIFECYCLE, NOW, PERIOD_END, cancellation, changed, failure, new_card, paid_plan, payment, trial
@@ -135,14 +135,21 @@ def test_a_new_card_is_charged_at_once_for_every_open_invoice_and_the_schedule_g
     assert [fact.step for fact in story.just_told if isinstance(fact, PaymentRetryDue)] == [2]
 
 
-def test_a_new_card_without_anything_owed_is_no_news() -> None:
-    assert isinstance(paid_plan().hears(new_card()), Ignored)
+def test_a_new_card_without_anything_owed_is_noted_and_no_more() -> None:
+    story = paid_plan()
+    story.hears(new_card("1111"))
+    assert story.just_told == []
+    assert story.state.facts.method == PaymentMethod(True, NOW, "Mastercard", "1111")
+    assert isinstance(story.hears(new_card("2222"), at=NOW - HOUR), Ignored)
 
 
 def test_a_card_given_before_the_failure_is_the_one_that_failed() -> None:
     story = paid_plan()
     story.hears(failure())
-    assert isinstance(story.hears(new_card(), at=NOW - HOUR), Ignored)
+    story.hears(new_card("1111"), at=NOW - HOUR)
+    assert story.just_told == []
+    assert isinstance(story.state, PastDue)
+    assert story.state.dunnings["in_7"].card_last4 == "4242"
 
 
 def test_a_late_failure_of_a_paid_invoice_changes_nothing() -> None:

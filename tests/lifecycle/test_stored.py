@@ -14,7 +14,8 @@ STORED: dict[str, Any] = json.loads(Path(__file__).with_name("stored").joinpath(
 
 
 def loaded(name: str) -> Subscription:
-    return msgspec.json.decode(json.dumps(STORED[name]), type=Subscription)
+    state: Subscription = msgspec.json.decode(json.dumps(STORED[name]), type=Subscription)
+    return state
 
 
 @pytest.mark.parametrize("name", STORED)
