@@ -85,6 +85,7 @@ class SubscriptionEnded(LifecycleFact):
     card_last4: Last4 | None = None
     open_balances: tuple[OpenBalance, ...] = ()
     data_retained: bool = Field(default=False, description="at the customer's wish, until `deletion_due_at`")
+    data_stage: DataStage = Field(default="grace", description="after a pause another one: nothing can be exported any more")
 
 
 class SubscriptionDeactivated(LifecycleFact):
@@ -245,7 +246,7 @@ class RenewalMissing(LifecycleFact):
 
 
 class ChargedAfterCancellation(LifecycleFact):
-    """For ops: billing charged or renewed what was canceled. Comes with RefundRequested for the charge; the end stands."""
+    """For ops: billing charged or renewed what was canceled or rests. Comes with RefundRequested for the charge; that stands."""
 
     payment_id: Id | None = Field(default=None, description="none while the charge for a renewal is not known")
     amount_minor: Minor | None = None

@@ -61,6 +61,7 @@ def end(
         export_by=data.export_by(ended),
         deletion_due_at=ended.ask_deletion_at,
         data_retained=ended.retained or ended.retain_at is not None,
+        data_stage=ended.data_stage,
         card_last4=card_last4,
         open_balances=open_balances(ended),
     )
