@@ -10,10 +10,13 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 from msgspec.structs import replace
 
 from offramp_schemas import Contact, Event
-from offramp_schemas.notification_events import AlertRaised, EmailFailed, EmailSent, EmailSuppressed
+from offramp_schemas.base import ERASED as NOBODY
+from offramp_schemas.notification_events import EmailFailed, EmailSent, EmailSuppressed
+from services.notifier.alerts import Alert
+from services.notifier.causes import ERASED
 from services.notifier.mails import TEMPLATES, Tell
 from services.notifier.policy import NotifierPolicy
-from services.notifier.states import Mail, Postbox
+from services.notifier.states import Correspondence, Mail, Postbox
 from services.runtime.decision import Call, CallAnswered, Decision
 
 MAIL_IDS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0002")
@@ -32,6 +35,8 @@ class Draft(NamedTuple):
     tell: Tell
     contact: Contact
     context: Mapping[str, Any]
+    consent: bool = True
+    """To marketing; what is no marketing needs none."""
 
 
 class Step(NamedTuple):
@@ -53,8 +58,9 @@ def mail_id_of(about: str, version: int, template: str, recipient_hash: str) -> 
 
 
 def settle(box: Box, steps: Iterable[Step]) -> Decision[Box]:
-    """Puts the mails in their place: open ones into the state, ended ones among `closed`."""
+    """Puts the mails in their place: open ones into the state, ended ones among `closed`, and cases among those, too."""
     mails = {mail.mail_id: mail for mail in box.mails}
+    cases = {mail.mail_id: mail for mail in box.cases}
     closed, sent = list(box.closed), list(box.sent)
     events: list[Event] = []
     calls: list[Call] = []
@@ -69,7 +75,12 @@ def settle(box: Box, steps: Iterable[Step]) -> Decision[Box]:
         closed.append(mail)
         if mail.state == "sent":
             sent.append(replace(mail, rendered=None))
-    changed = replace(box, mails=tuple(mails.values()), closed=tuple(closed), sent=tuple(sent[-REMEMBERED:]))
+        if mail.state == "undeliverable" and mail.template != "alert" and mail.case_closed_at is None:
+            cases[mail.mail_id] = mail
+        else:
+            cases.pop(mail.mail_id, None)
+    kept = tuple(sent[-REMEMBERED:])
+    changed = replace(box, mails=tuple(mails.values()), closed=tuple(closed), sent=kept, cases=tuple(cases.values()))
     return Decision(changed, tuple(events), tuple(calls))
 
 
@@ -83,7 +94,7 @@ class Desk:
 
     def write(self, box: Postbox, draft: Draft) -> Step:
         """A new mail: a proof is asked to be sent at once, another waits a little for its cause to go."""
-        about, version, tell, contact, context = draft
+        about, version, tell, contact, context, _ = draft
         mail_class, recipient = TEMPLATES[tell.template], hash_of(contact.email)
         mail_id = mail_id_of(about, version, tell.template, recipient)
         mail = Mail(
@@ -103,7 +114,17 @@ class Desk:
         )
         if recipient in box.bounced:
             return self.give_up_on(mail, "address_bounced")
+        if mail_class == "marketing" and (unwanted := self._unwanted(box, draft)):
+            return self.suppress(mail, unwanted)
         return self.ask(mail) if mail_class == "proof" else Step(mail)
+
+    def _unwanted(self, box: Postbox, draft: Draft) -> str | None:
+        """Why this customer gets no marketing mail: they never agreed, took it back, or could not take it back."""
+        if isinstance(box, Correspondence) and box.opted_out:
+            return f"opted_out.{box.opted_out}"
+        if not draft.consent:
+            return "opted_out.no_consent"
+        return None if self.policy.links.unsubscribe else "opted_out.no_unsubscribe_page"
 
     def ask(self, mail: Mail) -> Step:
         """Asks for it to be sent. Should no answer ever come, the timer asks again."""
@@ -152,23 +173,32 @@ class Desk:
         """Its cause is gone. One that is being sent just now can't be called back, but is not tried again."""
         return Step(replace(mail, gone=reason)) if mail.asked else self.suppress(mail, reason)
 
+    def forget(self, mail: Mail) -> Step:
+        """Whom it was for asked to be forgotten. Of one that is being sent just now, address and words are overwritten."""
+        step = self.void(mail, ERASED)
+        return Step(replace(step.mail, address=NOBODY.email, context={})) if step.mail.state == "queued" else step
+
     def give_up_on(self, mail: Mail, reason: str) -> Step:
         """The address does not exist: a proof becomes a case, anything else is suppressed."""
         return self.fail(mail, reason) if mail.mail_class == "proof" else self.suppress(mail, reason)
 
     def suppress(self, mail: Mail, reason: str) -> Step:
         """Not sent, on purpose, and counted."""
+        kind, _, detail = reason.partition(".")
         fact = EmailSuppressed(
             mail_id=mail.mail_id,
             template=mail.template,
             about=mail.about,
             about_version=mail.version,
-            reason=cast("SuppressReason", reason),  # checked by the model
+            reason=cast("SuppressReason", kind),  # checked by the model
+            detail=detail or None,
         )
         return Step(self._close(mail, "suppressed", reason=reason), (fact,))
 
     def fail(self, mail: Mail, reason: str) -> Step:
-        """Undeliverable: somebody's case from now on. People of ours are told, unless it was a mail to them."""
+        """Undeliverable: somebody's case from now on, unless it only advertised. People of ours are told, unless it was a mail to them."""
+        if mail.mail_class == "marketing":
+            return self.suppress(mail, "outdated.undeliverable")
         case = self.policy.undeliverable
         act_by = self.now + case.act_within
         failed = self._close(mail, "undeliverable", reason=reason, owner=case.owner, act_by=act_by)
@@ -183,8 +213,7 @@ class Desk:
         )
         if mail.template == "alert":
             return Step(failed, (fact,))
-        alert = AlertRaised(audience="ops", cause="mail_undeliverable", about=mail.mail_id, subscription_id=self.entity_id, act_by=act_by)
-        return Step(failed, (fact, alert))
+        return Step(failed, (fact, Alert("ops", "mail_undeliverable", mail.mail_id, act_by).raised(self.entity_id)))
 
     def _close(self, mail: Mail, state: Literal["sent", "suppressed", "undeliverable"], **changes: Any) -> Mail:
         """Over: the address and what was written are forgotten."""

@@ -1,13 +1,13 @@
-"""Which follow-up becomes which mail, why another becomes none, what makes a mail untrue, and what people of ours have to look at."""
+"""Which follow-up becomes which mail, and why another becomes none."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from offramp_schemas import FollowUp
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
-from offramp_schemas.notification_events import Audience
+from offramp_schemas import retention_events as retention
 from services.notifier.states import MailClass
 
 TEMPLATES: Mapping[str, MailClass] = {
@@ -25,6 +25,15 @@ TEMPLATES: Mapping[str, MailClass] = {
     "ended_refunded": "proof",
     "trial_ended": "proof",
     "data_deleted": "proof",
+    "retention_offer_applied": "proof",
+    "retention_offer_expired": "proof",
+    "retention_offer_rejected": "proof",
+    "paused": "proof",
+    "pause_rejected": "proof",
+    "resumed": "proof",
+    "resume_rejected": "proof",
+    "reactivated": "proof",
+    "reactivation_rejected": "proof",
     "payment_after_end": "proof",
     "refund_received": "proof",
     "refund_approved": "proof",
@@ -36,6 +45,9 @@ TEMPLATES: Mapping[str, MailClass] = {
     "refund_failed": "proof",
     "refund_reversed": "proof",
     "refund_settled": "proof",
+    "refund_superseded": "proof",
+    "refund_appeal_received": "proof",
+    "refund_appeal_rejected": "proof",
     "alert": "proof",
     # status: held a few minutes; suppressed when its cause has gone by then
     "ending_soon": "status",
@@ -49,11 +61,24 @@ TEMPLATES: Mapping[str, MailClass] = {
     "inactivity_warning": "status",
     "inactivity_last_day": "status",
     "paid_but_unused": "status",
+    "data_deletion_reminder": "status",
+    "feedback_technical": "status",
+    "resuming_soon": "status",
+    "resume_needs_card": "status",
+    "reactivation_needs_card": "status",
+    "renewal_reminder": "status",
+    "price_change": "status",
+    "trial_ending": "status",
+    # marketing: held like status; only with consent, and with a way to end it in one click
+    "retention_offer": "marketing",
+    "survey": "marketing",
+    "win_back": "marketing",
+    "win_back_again": "marketing",
 }
 
 
 class Tell(NamedTuple):
-    """The customer is written to. `cause` is what has to hold still when a status mail leaves."""
+    """The customer is written to. `cause` is what has to hold still when a mail leaves that is no proof."""
 
     template: str
     cause: str = ""
@@ -104,12 +129,24 @@ def _inactive(event: lifecycle.InactivityWarned) -> Choice:
     return Tell(templates.get(event.kind, "inactivity_warning"), "inactivity")
 
 
+def _why(event: retention.FeedbackRecorded) -> Choice:
+    if "technical_issues" in event.feedback:
+        return Tell("feedback_technical", "feedback")
+    return Skip("the answer is for us to read; only trouble that can be mended is followed up")
+
+
+def _offer_is_over(event: retention.RetentionOfferExpired) -> Choice:
+    if event.answered_late:
+        return Tell("retention_offer_expired")
+    return Skip("nobody wanted it, so nobody needs to hear that it is over")
+
+
 def _unless_repeated(template: str) -> Callable[[refund.RefundReceived | refund.RefundRejected], Choice]:
     return lambda event: Skip("lifecycle asked again for what the customer knows already") if event.repeat else Tell(template)
 
 
 MAILS: Mapping[type[FollowUp], Rule] = {
-    # lifecycle
+    # of lifecycle
     lifecycle.CancellationScheduled: Tell("cancellation_scheduled"),
     lifecycle.CancellationRejected: _rejected,
     lifecycle.CancellationUndone: Tell("cancellation_undone"),
@@ -118,8 +155,11 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     lifecycle.SubscriptionDeactivated: Skip("SubscriptionEnded comes with it, and tells when the data goes too"),
     lifecycle.SubscriptionActivated: Skip("good news that billing's receipt tells"),
     lifecycle.DataExportDue: Tell("data_export_reminder", "data"),
+    lifecycle.DataRetained: Skip("for the owner of the data; the customer was told with the end or the pause"),
+    lifecycle.DataDeletionSoon: Tell("data_deletion_reminder", "data"),
     lifecycle.DataDeletionDue: Skip("for the owner of the data; the customer was told the date"),
     lifecycle.SubscriptionDataDeleted: Tell("data_deleted"),
+    lifecycle.PersonForgotten: Skip("who asked to be forgotten is not written to"),
     lifecycle.PaymentPastDue: lambda e: Tell("payment_failed" if e.kind == "soft" else "payment_failed_card", f"invoice:{e.invoice_id}"),
     lifecycle.PaymentRetryDue: _retry,
     lifecycle.CardUpdateDue: lambda e: Tell(
@@ -130,11 +170,34 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     lifecycle.DunningStopped: Skip("the confirmation of the cancellation names the open invoice"),
     lifecycle.InactivityWarned: _inactive,
     lifecycle.InactivityCleared: Skip("the customer is back and knows it"),
+    lifecycle.RenewalUpcoming: lambda e: Tell("renewal_reminder" if e.kind == "renewal" else e.kind, "renewal"),
     lifecycle.RenewalMissing: Skip("for ops: nothing has changed for the customer"),
     lifecycle.ChargedAfterCancellation: Skip("for finance; the customer hears of the refund that comes with it"),
     lifecycle.PaymentAfterEnd: Tell("payment_after_end"),
     lifecycle.RefundUnacknowledged: Skip("for ops: the customer has no use for our plumbing"),
-    # refunds
+    # of lifecycle, about staying and returning
+    retention.RetentionOffered: Tell("retention_offer", "offer"),
+    retention.RetentionOfferApplied: lambda e: (
+        Skip("SubscriptionPaused comes with it, and says more") if e.offer.kind == "pause" else Tell("retention_offer_applied")
+    ),
+    retention.RetentionOfferDeclined: Skip("the customer said no and need not hear it back; the cancellation was confirmed"),
+    retention.RetentionOfferExpired: _offer_is_over,
+    retention.RetentionOfferRejected: Tell("retention_offer_rejected"),
+    retention.FeedbackRecorded: _why,
+    retention.SurveyDue: Tell("survey", "survey"),
+    retention.PersonalOutreachRequested: Skip("a person writes instead"),
+    retention.WinBackDue: lambda e: Tell("win_back" if e.step == 1 else "win_back_again", "win_back"),
+    # of lifecycle, about pauses and ways back
+    pause.SubscriptionPaused: Tell("paused"),
+    pause.PauseRejected: Tell("pause_rejected"),
+    pause.ResumingSoon: Tell("resuming_soon", "pause"),
+    pause.SubscriptionResumed: Tell("resumed"),
+    pause.ResumeRejected: Tell("resume_rejected"),
+    pause.PaymentMethodNeeded: lambda e: Tell(f"{e.purpose}_needs_card", "return"),
+    pause.ReactivationChargeDue: Skip("for billing; the customer hears whether it worked"),
+    pause.SubscriptionReactivated: Tell("reactivated"),
+    pause.ReactivationRejected: Tell("reactivation_rejected"),
+    # of refunds
     refund.RefundReceived: _unless_repeated("refund_received"),
     refund.RefundReviewNeeded: Skip("for ops; RefundReceived tells the customer that a person decides, and by when"),
     refund.RefundApproved: Tell("refund_approved"),
@@ -149,6 +212,11 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     refund.RefundReversed: Tell("refund_reversed"),
     refund.RefundSettled: Tell("refund_settled"),
     refund.RefundClosed: Skip("our watch is over; the customer has had the money for a month"),
+    refund.RefundAppealReceived: Tell("refund_appeal_received"),
+    refund.RefundAppealRejected: Tell("refund_appeal_rejected"),
+    refund.RefundSuperseded: Tell("refund_superseded"),
+    refund.ForeignRefundSeen: Skip("for finance: it is nobody's request"),
+    refund.ForeignRefundClosed: Skip("for finance: it is nobody's request"),
 }
 
 
@@ -156,61 +224,3 @@ def choose(event: FollowUp) -> Choice:
     """The mail that the event asks for, or why there is none. KeyError for a follow-up that nobody has thought of."""
     rule = MAILS[type(event)]
     return rule if isinstance(rule, (Tell, Skip)) else rule(event)
-
-
-def voided_by(event: FollowUp) -> Mapping[str, str]:
-    """Causes that no longer hold, with the reason to count; `invoice` stands for every invoice."""
-    match event:
-        case lifecycle.PaymentRecovered(invoice_id=invoice):
-            return {f"invoice:{invoice}": "recovered"}
-        case lifecycle.PaymentPastDue() | lifecycle.PaymentRetryDue() | lifecycle.CardUpdateDue() | lifecycle.DunningExhausted():
-            return {f"invoice:{event.invoice_id}": "outdated"}
-        case lifecycle.DunningStopped():
-            return {"invoice": "ended"}
-        case lifecycle.CancellationScheduled():
-            return {"inactivity": "outdated"}
-        case lifecycle.CancellationUndone():
-            return {"cancellation": "withdrawn"}
-        case lifecycle.SubscriptionEnded():
-            return {"invoice": "ended", "cancellation": "ended", "inactivity": "ended"}
-        case lifecycle.InactivityWarned():
-            return {"inactivity": "outdated"}
-        case lifecycle.InactivityCleared():
-            return {"inactivity": "cleared"}
-        case lifecycle.SubscriptionDataDeleted():
-            return {"data": "outdated"}
-    return {}
-
-
-class Alert(NamedTuple):
-    """What people of ours have to look at. `about`: what they search for; none: the subscription itself."""
-
-    audience: Audience
-    cause: str
-    about: str | None = None
-    act_by: datetime | None = None
-
-
-STALLED: Mapping[int, Audience] = {1: "ops", 2: "on_call", 3: "manager"}
-
-
-def alert_for(event: FollowUp) -> Alert | None:
-    """The alert that the event raises, if any."""
-    match event:
-        case refund.RefundStalled():
-            return Alert(STALLED[event.level], f"refund_stalled.{event.cause}", event.refund_id, event.next_action_at)
-        case refund.RefundReviewNeeded():
-            return Alert("ops", "refund_review_needed", event.refund_id, event.deadline_at)
-        case refund.RefundFailed():
-            return Alert("finance" if event.owner == "finance" else "ops", "refund_failed", event.refund_id, event.deadline_at)
-        case refund.RefundReversed():
-            return Alert("ops", "refund_reversed", event.refund_id, event.deadline_at)
-        case lifecycle.RenewalMissing():
-            return Alert("ops", "renewal_missing")
-        case lifecycle.ChargedAfterCancellation():
-            return Alert("finance", "charged_after_cancellation", event.payment_id)
-        case lifecycle.PaymentAfterEnd():
-            return Alert("finance", "payment_after_end", event.payment_id)
-        case lifecycle.RefundUnacknowledged():
-            return Alert("ops", "refund_unacknowledged", event.request_ref)
-    return None

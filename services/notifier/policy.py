@@ -29,7 +29,7 @@ def _known_zone(name: str) -> str:
 
 def _secure(page: str) -> str:
     parts = urlsplit(page)
-    if parts.scheme != "https" or not parts.hostname or parts.username or re.search(r"[\s\\\"'<>]", page):
+    if parts.scheme != "https" or not parts.hostname or parts.username or re.search(r"[^\x21-\x7e]|[\\\"'<>]", page):
         raise ValueError("a page is an https address without user name or spaces, like https://example.com/account")
     return page
 
@@ -93,7 +93,10 @@ class Silence(Section):
 
 
 class Links(Section):
-    """Pages of the seller's site. One that is not configured is left out of the mails. `{subscription}` becomes the subscription's id."""
+    """Pages of the seller's site. One that is not configured is left out of the mails.
+
+    `{subscription}` becomes the subscription's id; `{mail}` the mail's, which nobody else knows.
+    """
 
     account: Page | None = "https://example.com/account"
     export: Page | None = "https://example.com/account/export"
@@ -101,10 +104,17 @@ class Links(Section):
     come_back: Page | None = "https://example.com/come-back"
     card: Page | None = "https://example.com/account/card"
     cancel: Page | None = "https://example.com/account/cancel"
+    pause: Page | None = "https://example.com/account/pause"
+    resume: Page | None = "https://example.com/account/resume"
+    offer: Page | None = "https://example.com/account/offer"
     survey: Page | None = "https://example.com/why"
     refund: Page | None = "https://example.com/account/refunds"
+    appeal: Page | None = "https://example.com/account/refunds/appeal"
     help: Page | None = "https://example.com/help"
-    unsubscribe: Page | None = Field(default=None, description="one click, by POST (RFC 8058); without it no marketing mail is sent")
+    unsubscribe: Page | None = Field(
+        default="https://example.com/unsubscribe/{subscription}/{mail}",
+        description="one click, by POST (RFC 8058), which publishes Unsubscribed; without it no marketing mail is sent",
+    )
 
 
 class NotifierPolicy(Section):

@@ -9,22 +9,27 @@ from correspondences where subscription_id = any($1::text[]) order by subscripti
 
 -- name: store
 -- one statement whatever the number
-insert into correspondences(subscription_id, version, wake_at, guarded_wake_at, open_mails, open_refunds, details)
-select * from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::int[], $7::text[]::jsonb[])
+insert into correspondences(subscription_id, version, wake_at, guarded_wake_at, open_mails, open_refunds, open_cases, details)
+select * from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::int[], $7::int[], $8::text[]::jsonb[])
 on conflict(subscription_id) do update set version = excluded.version, wake_at = excluded.wake_at, guarded_wake_at = excluded.guarded_wake_at,
-  open_mails = excluded.open_mails, open_refunds = excluded.open_refunds, details = excluded.details;
+  open_mails = excluded.open_mails, open_refunds = excluded.open_refunds, open_cases = excluded.open_cases, details = excluded.details;
 
 -- name: store_mails
 -- a mail that was sent keeps its text when a bounce makes it a case; one that ended is never opened again
 insert into mails(mail_id, subscription_id, entity_id, version, template, locale, address, context, rendered, recipient_hash, class, state,
-  reason, tries, owner, act_by, send_after, due_by, closed_at, message_id)
+  reason, tries, owner, act_by, send_after, due_by, closed_at, message_id, case_closed_at, case_closed_by)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]::jsonb[], $9::text[],
   $10::bytea[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-  $19::timestamptz[], $20::text[])
+  $19::timestamptz[], $20::text[], $21::timestamptz[], $22::text[])
 on conflict(mail_id) do update set address = excluded.address, context = excluded.context,
   rendered = coalesce(excluded.rendered, mails.rendered), state = excluded.state, reason = excluded.reason, tries = excluded.tries,
-  owner = excluded.owner, act_by = excluded.act_by, send_after = excluded.send_after, closed_at = excluded.closed_at
+  owner = excluded.owner, act_by = excluded.act_by, send_after = excluded.send_after, closed_at = excluded.closed_at,
+  case_closed_at = excluded.case_closed_at, case_closed_by = excluded.case_closed_by
 where mails.state = 'queued' or excluded.state = 'undeliverable';
+
+-- name: forget_words
+-- of those who asked to be forgotten: a mail greets by name
+update mails set rendered = null where subscription_id = any($1::text[]) and rendered is not null;
 
 -- name: due
 -- guarded wake-ups also wait until every input has been read past them
@@ -40,10 +45,11 @@ group by subscription_id order by min(at) limit $3;
 select least((select min(wake_at) from correspondences), (select min(guarded_wake_at) from correspondences));
 
 -- name: count_open
--- for the gauge: what has not left, and what was given up while somebody still has time to look at it
+-- for the gauge: what has not left, and cases that nobody has closed; a mail to people of ours is none, and counts for as long as one could be
 select state, class, count(*) from mails where state = 'queued' group by state, class
 union all
-select state, class, count(*) from mails where state = 'undeliverable' and act_by > $1 group by state, class;
+select state, class, count(*) from mails
+where state = 'undeliverable' and case_closed_at is null and (template <> 'alert' or act_by > $1) group by state, class;
 
 -- name: forget_texts
 -- what a mail said is kept for 35 days

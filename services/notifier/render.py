@@ -12,15 +12,16 @@ from urllib.parse import quote
 
 from babel import Locale
 from babel.dates import format_date, format_time
-from babel.numbers import format_decimal, get_currency_symbol
+from babel.numbers import format_decimal, format_percent, get_currency_symbol
 from jinja2 import FileSystemLoader, StrictUndefined, Template
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from offramp_schemas.base import CURRENCY_EXPONENTS
-from services.notifier.mails import MAILS
+from services.notifier.mails import MAILS, TEMPLATES
 from services.notifier.policy import NotifierPolicy, zone_of
-from services.notifier.render_languages import TEMPLATES, best_for, words
+from services.notifier.render_languages import TEMPLATES as FOLDER
+from services.notifier.render_languages import best_for, words
 
 FACTS = {kind.__name__: kind for kind in MAILS}
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -52,13 +53,16 @@ class Renderer:
     def __init__(self, policy: NotifierPolicy) -> None:
         self._policy = policy
         self._zone = zone_of(policy.time_zone)
-        self._loader = FileSystemLoader(TEMPLATES)
+        self._loader = FileSystemLoader(FOLDER)
         self._languages: dict[str, _Language] = {}
 
-    def render(self, template: str, locale: str, context: Mapping[str, Any], subscription_id: str) -> Rendered:
-        """The mail. Raises what Jinja or the fact's model raises when template and context don't fit."""
+    def render(self, template: str, locale: str, context: Mapping[str, Any], subscription_id: str, mail_id: str = "") -> Rendered:
+        """The mail. `mail_id` is for the page where one unsubscribes.
+
+        Raises what Jinja or the fact's model raises when template and context don't fit.
+        """
         language = self._language(best_for(locale))
-        values = self._values(context, subscription_id)
+        values = self._values(context, subscription_id, mail_id) | {"marketing": TEMPLATES[template] == "marketing"}
         in_text, in_html = language.text.get_template(f"{template}.jinja"), language.html.get_template(f"{template}.jinja")
         isolated = {key: Markup("<bdi>{}</bdi>").format(values[key]) if values[key] else "" for key in ("plan", "name")}
         return Rendered(
@@ -67,7 +71,7 @@ class Renderer:
             in_html.render(values | isolated).strip() + "\n",
         )
 
-    def _values(self, context: Mapping[str, Any], subscription_id: str) -> dict[str, Any]:
+    def _values(self, context: Mapping[str, Any], subscription_id: str, mail_id: str) -> dict[str, Any]:
         """What a template may speak of."""
         data = _harmless(context["data"])
         kind = context["fact"]
@@ -76,7 +80,7 @@ class Renderer:
             "fact": FACTS[kind].model_validate(data, strict=False) if kind else data,
             "name": "" if _ADDRESS_LIKE.search(name) else _short(name, 60),  # a greeting is no place to advertise
             "plan": _short(plan, 60),
-            "links": {key: _filled(page, subscription_id) for key, page in self._policy.links},
+            "links": {key: filled(page, subscription_id, mail_id) for key, page in self._policy.links},
             "seller": self._policy.sender.name,
             "free_plan_remains": self._policy.free_plan_remains,
         }
@@ -98,11 +102,14 @@ class Renderer:
             extensions=["jinja2.ext.i18n"],
         )
         found = words(locale.language)
-        environment.install_gettext_callables(found.gettext, found.ngettext, newstyle=True)  # type: ignore[attr-defined] # of the extension
+        install = environment.install_gettext_callables  # type: ignore[attr-defined] # of the extension
+        install(found.gettext, found.ngettext, newstyle=True, pgettext=found.pgettext, npgettext=found.npgettext)
         environment.filters |= {
             "day": lambda moment: _day(moment, self._zone, locale),
             "moment": lambda moment: _moment(moment, self._zone, locale),
             "when": lambda text: _moment(datetime.fromisoformat(text), self._zone, locale),
+            "percent": lambda number: format_percent(number / 100, locale=locale),
+            "number": lambda number: format_decimal(number, locale=locale),
             "money": lambda minor, currency: _money(minor, currency, locale),
             "wrapped": _wrapped,
             "page": lambda page: page if page and self._policy.may_link(page) else None,
@@ -113,8 +120,9 @@ class Renderer:
         return environment
 
 
-def _filled(page: str | None, subscription_id: str) -> str | None:
-    return page.replace("{subscription}", quote(subscription_id, safe="")) if page else None
+def filled(page: str | None, subscription_id: str, mail_id: str) -> str | None:
+    """A page of the seller's with its placeholders filled in."""
+    return page.replace("{subscription}", quote(subscription_id, safe="")).replace("{mail}", quote(mail_id, safe="")) if page else None
 
 
 def _harmless(value: Any) -> Any:

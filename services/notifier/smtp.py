@@ -154,7 +154,9 @@ class Postman:
     async def __call__(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Raises Unreachable or Unknown when there is no definite answer."""
         try:
-            rendered = self.renderer.render(request["template"], request["locale"], request["context"], request["subscription_id"])
+            rendered = self.renderer.render(
+                request["template"], request["locale"], request["context"], request["subscription_id"], request["mail_id"]
+            )
             mail = build(request, rendered, self.policy)
         except Unsendable as error:
             return {"refused": str(error)}

@@ -8,6 +8,7 @@ from msgspec import Struct
 from offramp_schemas.notification_events import Audience
 
 MailClass = Literal["proof", "status", "marketing"]
+OptOut = Literal["unsubscribed", "complained"]
 MailState = Literal["queued", "sent", "suppressed", "undeliverable"]
 
 
@@ -38,8 +39,13 @@ class Mail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     gone: str | None = None
     """Its cause went while it was on its way: it is not tried again."""
     reason: str | None = None
+    """Why it was not sent; a finer word stands behind a dot: `outdated.resumed`."""
     owner: str | None = None
+    """Whose case it is that it could not be delivered, who acts by `act_by`, and how often they were reminded."""
     act_by: datetime | None = None
+    reminders: int = 0
+    case_closed_at: datetime | None = None
+    case_closed_by: str | None = None
     closed_at: datetime | None = None
     rendered: str | None = None
 
@@ -66,12 +72,18 @@ class Postbox(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last few, without address and context: a bounce names one of them."""
     bounced: tuple[str, ...] = ()
     """Hashes of addresses that don't exist (any more)."""
+    cases: tuple[Mail, ...] = ()
+    """Undeliverable ones that nobody has dealt with yet, without address and context."""
 
 
 class Correspondence(Postbox, frozen=True, kw_only=True, omit_defaults=True, tag_field="state", tag="correspondence"):
     """With one subscription: what is known of it and of its refunds, and the mails that are open."""
 
     facts: dict[str, Fact] = {}
+    opted_out: OptOut | None = None
+    """Marketing is over, for this reason."""
+    forgotten: bool = False
+    """The customer asked to be: nothing is written but about a refund that is still open."""
 
 
 class Digest(Postbox, frozen=True, kw_only=True, omit_defaults=True, tag_field="state", tag="digest"):

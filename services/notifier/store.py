@@ -43,6 +43,7 @@ class Correspondences:
                 each.guarded_wake_at,
                 len(each.state.mails),
                 _open_refunds(each.state),
+                len(each.state.cases),
                 _json.encode(replace(each.state, closed=())).decode(),
             )
             for each in entities
@@ -53,6 +54,8 @@ class Correspondences:
         mails = {mail.mail_id: _row(each.entity_id, mail) for each in entities for mail in (*each.state.mails, *each.state.closed)}
         if mails:
             await connection.execute(QUERIES["store_mails"], *zip(*mails.values(), strict=True))
+        if forgotten := [each.entity_id for each in entities if isinstance(each.state, Correspondence) and each.state.forgotten]:
+            await connection.execute(QUERIES["forget_words"], forgotten)
 
     async def due(self, connection: Connection, now: datetime, seen_through: datetime | None, limit: int) -> list[str]:
         """Ids to wake, the longest overdue first. Takes no lock."""
@@ -90,4 +93,6 @@ def _row(entity_id: str, mail: Mail) -> tuple[Any, ...]:
         mail.due_by,
         mail.closed_at,
         mail.message_id,
+        mail.case_closed_at,
+        mail.case_closed_by,
     )

@@ -4,9 +4,12 @@ from typing import Any
 
 from offramp_schemas import FollowUp
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
+from offramp_schemas import retention_events as retention
 from offramp_schemas.account import Reseller
 from offramp_schemas.lifecycle_events import OpenBalance
+from offramp_schemas.retention_events import RetentionOffer
 from services.notifier.mails import Tell, choose
 from tests.notifier.given import FACTS, NOW, example
 
@@ -17,13 +20,12 @@ def _variants() -> list[FollowUp]:
     """Examples that reach the words which the golden ones don't."""
     ended = lifecycle.SubscriptionEnded
     rejected = lifecycle.CancellationRejected
-    reseller = Reseller(reseller_id="res_1", name="Cloud Partners", contact="help@cloud-partners.example")
     return [
         *(example(kind) for kind in FACTS),
         example(lifecycle.CancellationScheduled, reason_given=False, open_balances=OPEN),
         example(rejected, rule="not_account_owner", requester_name="Sam Kask"),
         example(rejected, rule="not_account_owner", requester_name=None),
-        example(rejected, rule="managed_by_reseller", reseller=reseller),
+        example(rejected, rule="managed_by_reseller", reseller=RESELLER),
         example(rejected, rule="managed_by_reseller", reseller=None),
         example(rejected, rule="already_ended", ended_at=NOW),
         example(rejected, rule="already_ended", ended_at=None),
@@ -58,7 +60,92 @@ def _variants() -> list[FollowUp]:
         example(refund.RefundStatusReported, stage="pending", issued=True, raised_to_level=0),
         example(refund.RefundFailed, deadline_at=None),
         example(refund.RefundReversed, deadline_at=None),
+        *(
+            example(refund.RefundAppealRejected, rule=rule, appeal_by=NOW)
+            for rule in ("too_late", "appealed_before", "nothing_left_to_refund")
+        ),
+        example(refund.RefundAppealRejected, rule="too_late", appeal_by=None),
+        example(refund.RefundSuperseded, dispute_id=None),
+        *_about_staying(),
+        *_about_pauses(),
+        *_about_returning(),
     ]
+
+
+def _offer(kind: str, **changes: Any) -> RetentionOffer:
+    shown = {"discount": {"discount_percent", "discount_periods", "price_minor", "currency", "interval"}}.get(kind, set())
+    whole = example(retention.RetentionOffered).offer
+    kept = {name: value for name, value in whole.model_dump().items() if name in {"offer_id", "expires_at"} | shown}
+    return RetentionOffer.model_validate(kept | {"kind": kind} | changes)
+
+
+def _offers() -> list[RetentionOffer]:
+    return [
+        _offer("discount", discount_periods=1),
+        _offer("discount", discount_periods=2, interval="year"),
+        _offer("discount", discount_periods=None, discount_percent=None),
+        _offer("pause", pause_days=90),
+        _offer("pause"),
+        _offer("success_session"),
+        _offer("trial_extension", extension_days=14),
+        _offer("trial_extension"),
+    ]
+
+
+def _about_staying() -> list[FollowUp]:
+    reminder = lifecycle.RenewalUpcoming
+    return [
+        *(example(retention.RetentionOffered, offer=offer) for offer in _offers()),
+        *(example(retention.RetentionOfferApplied, offer=offer, trial_ends_at=NOW, renews_at=None) for offer in _offers()),
+        example(retention.RetentionOfferExpired, answered_late=True),
+        *(example(retention.RetentionOfferRejected, rule=rule) for rule in ("not_account_owner", "no_open_offer")),
+        example(retention.FeedbackRecorded, feedback=("technical_issues",), comment=None, cancellation_ref=None),
+        *(example(retention.WinBackDue, step=step, retained_until=until) for step in (1, 2) for until in (NOW, None)),
+        *(example(reminder, kind=kind, card_last4=None) for kind in ("renewal", "price_change", "trial_ending")),
+        *(example(reminder, kind=kind) for kind in ("renewal", "price_change", "trial_ending")),
+        example(reminder, kind="price_change", previous_minor=None),
+        *(example(lifecycle.DataDeletionSoon, data_retained=retained, state="ended") for retained in (True, False)),
+        example(lifecycle.DataDeletionSoon, data_retained=False, state="paused"),
+    ]
+
+
+def _about_pauses() -> list[FollowUp]:
+    rejected = pause.PauseRejected
+    return [
+        *(example(pause.SubscriptionPaused, data_retained=kept, card_removed=removed) for kept in YES_NO for removed in YES_NO),
+        *(example(rejected, rule=rule, reseller=RESELLER, possible_from=None, longest_days=None) for rule in PAUSE_REJECTIONS),
+        example(rejected, rule="too_long", longest_days=365),
+        example(rejected, rule="paused_recently", possible_from=NOW),
+        *(example(pause.ResumingSoon, needs_payment_method=needed, data_deleted=needed) for needed in YES_NO),
+        example(pause.SubscriptionResumed, reference=None, renews_at=None, card_last4=None, data_deleted=True),
+        example(pause.SubscriptionResumed, reference="RES-1", renews_at=NOW, card_last4="4242"),
+        *(
+            example(pause.ResumeRejected, rule=rule, reseller=RESELLER, ended_at=ended)
+            for rule in ("not_account_owner", "managed_by_reseller", "not_paused", "already_ended")
+            for ended in (NOW, None)
+        ),
+    ]
+
+
+def _about_returning() -> list[FollowUp]:
+    needed = pause.PaymentMethodNeeded
+    rules = ("not_account_owner", "managed_by_reseller", "not_ended", "data_deleted", "not_paid_in_time")
+    return [
+        *(example(needed, purpose=purpose, declined=no, data_deleted=no) for purpose in ("resume", "reactivation") for no in YES_NO),
+        example(needed, purpose="resume", reference="RES-1", reminder=2),
+        example(needed, purpose="reactivation", reference="REA-1"),
+        *(example(pause.SubscriptionReactivated, at_once=at_once, data_deleted=not at_once) for at_once in YES_NO),
+        example(pause.SubscriptionReactivated, renews_at=None, card_last4=None),
+        *(example(pause.ReactivationRejected, rule=rule, reseller=RESELLER) for rule in rules),
+    ]
+
+
+YES_NO = (True, False)
+RESELLER = Reseller(reseller_id="res_1", name="Cloud Partners", contact="help@cloud-partners.example")
+PAUSE_REJECTIONS = (
+    "not_account_owner", "managed_by_reseller", "trialing", "past_due", "cancellation_scheduled", "already_paused", "already_ended",
+    "paused_recently", "too_long", "date_in_the_past",
+)  # fmt: skip
 
 
 REJECTIONS = ("outside_refund_window", "nothing_left_to_refund", "exceeds_payment", "decided_by_person", "not_a_consumer_withdrawal")

@@ -5,8 +5,10 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offramp_schemas.email_feedback import EmailBounced
+from offramp_schemas import Event
+from offramp_schemas.email_feedback import EmailBounced, EmailComplained, MailCaseResolved, Unsubscribed
 from offramp_schemas.notification_events import AlertRaised
+from services.notifier.causes import ERASED
 from services.notifier.states import Correspondence, Digest
 from tests.notifier.given import FACTS, NOTIFIER, Desk, example
 
@@ -14,8 +16,9 @@ EXAMPLES = [example(kind) for kind in FACTS]
 facts = st.tuples(st.just("fact"), st.integers(0, len(FACTS) - 1), st.integers(1, 12))
 answers = st.tuples(st.just("answer"), st.integers(0, 50), st.sampled_from(["accepted", "refused", "unreachable", "unknown"]))
 bounces = st.tuples(st.just("bounce"), st.integers(0, 50), st.sampled_from(["hard", "soft"]))
+others = st.tuples(st.just("other"), st.integers(0, 50), st.sampled_from(["complains", "unsubscribes", "resolves"]))
 waits = st.tuples(st.just("wait"), st.integers(1, 5000), st.none())
-steps = st.lists(st.one_of(facts, answers, bounces, waits), max_size=30)
+steps = st.lists(st.one_of(facts, answers, bounces, others, waits), max_size=30)
 
 
 def play(desk: Desk, step: tuple[str, int, object]) -> None:
@@ -27,6 +30,14 @@ def play(desk: Desk, step: tuple[str, int, object]) -> None:
             desk.answer(call, {"refused": 550} if word == "refused" else None, word if word.startswith("un") else None)
         case "bounce", number, str(kind) if desk.mails:
             desk.hear(example(EmailBounced, message_id=desk.mails[number % len(desk.mails)].message_id, kind=kind))
+        case "other", number, str(word) if desk.mails:
+            mail = desk.mails[number % len(desk.mails)]
+            kinds: dict[str, Event] = {
+                "complains": example(EmailComplained, message_id=mail.message_id),
+                "unsubscribes": example(Unsubscribed, message_id=mail.message_id),
+                "resolves": example(MailCaseResolved, mail_id=mail.mail_id),
+            }
+            desk.hear(kinds[word])
         case "wait", minutes, None:
             desk.wait(timedelta(minutes=minutes))
 
@@ -44,7 +55,9 @@ def check(desk: Desk) -> None:
     closed = desk.state.closed
     assert not {mail.mail_id for mail in closed} & {mail.mail_id for mail in desk.state.mails}
     assert len({call.key for call in desk.calls}) == len(desk.calls)
-    assert all(mail.mail_class != "proof" or mail.state != "suppressed" for mail in closed)
+    assert all(mail.mail_class != "proof" or mail.state != "suppressed" or mail.reason == ERASED for mail in closed)
+    assert {f"case:{case.mail_id}" for case in desk.state.cases} <= {timer.name for timer in timers}
+    assert all(case.address is None and case.context is None for case in desk.state.cases)
     assert len([mail for mail in closed if mail.state == "sent"]) == len({mail.mail_id for mail in closed if mail.state == "sent"})
 
 

@@ -4,8 +4,12 @@ import pytest
 
 from offramp_schemas import FollowUp
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
-from services.notifier.mails import MAILS, TEMPLATES, Skip, Tell, alert_for, choose, voided_by
+from offramp_schemas import retention_events as retention
+from services.notifier.alerts import alert_for
+from services.notifier.causes import voided_by
+from services.notifier.mails import MAILS, TEMPLATES, Skip, Tell, choose
 from tests.notifier.given import FACTS, example
 
 
@@ -20,10 +24,10 @@ def test_a_row_names_a_template_or_a_reason(kind: type[FollowUp]) -> None:
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: str(kind.kebab()))
-def test_only_a_status_mail_has_a_cause_that_can_go_away(kind: type[FollowUp]) -> None:
+def test_a_proof_has_no_cause_that_can_go_away(kind: type[FollowUp]) -> None:
     choice = choose(example(kind))
     if isinstance(choice, Tell) and choice.cause:
-        assert TEMPLATES[choice.template] == "status"
+        assert TEMPLATES[choice.template] != "proof"
 
 
 @pytest.mark.parametrize("rule", ["not_account_owner", "managed_by_reseller", "already_ended", "too_late_to_withdraw"])
@@ -76,6 +80,7 @@ def test_only_facts_that_change_something_make_mails_untrue() -> None:
         lifecycle.CancellationScheduled,
         lifecycle.CancellationUndone,
         lifecycle.CardUpdateDue,
+        lifecycle.DataRetained,
         lifecycle.DunningExhausted,
         lifecycle.DunningStopped,
         lifecycle.InactivityCleared,
@@ -83,8 +88,20 @@ def test_only_facts_that_change_something_make_mails_untrue() -> None:
         lifecycle.PaymentPastDue,
         lifecycle.PaymentRecovered,
         lifecycle.PaymentRetryDue,
+        lifecycle.RenewalUpcoming,
+        lifecycle.SubscriptionActivated,
         lifecycle.SubscriptionDataDeleted,
         lifecycle.SubscriptionEnded,
+        pause.PaymentMethodNeeded,
+        pause.ReactivationChargeDue,
+        pause.ResumingSoon,
+        pause.SubscriptionPaused,
+        pause.SubscriptionReactivated,
+        pause.SubscriptionResumed,
+        retention.FeedbackRecorded,
+        retention.RetentionOfferApplied,
+        retention.RetentionOfferDeclined,
+        retention.RetentionOfferExpired,
     }
 
 

@@ -219,7 +219,8 @@ def test_an_amount_and_its_currency_stay_on_one_line() -> None:
         ("en", "May 1, 2026"),
         ("en-GB", "1 May 2026"),
         ("en_IE", "1 May 2026"),
-        ("et", "May 1, 2026"),
+        ("et", "1. mai 2026"),
+        ("de", "May 1, 2026"),
         ("xx", "May 1, 2026"),
         ("zzzz-9999", "May 1, 2026"),
     ],
@@ -242,4 +243,4 @@ def test_english_is_spoken_and_every_word_of_the_templates_is_in_its_catalogue()
 
 
 def test_a_language_is_negotiated() -> None:
-    assert [str(best_for(each)) for each in ("en-GB", "en", "fr-FR", "")] == ["en_GB", "en", "en", "en"]
+    assert [str(best_for(each)) for each in ("en-GB", "en", "fr-FR", "de-AT", "")] == ["en_GB", "en", "fr_FR", "en", "en"]

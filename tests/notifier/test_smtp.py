@@ -11,6 +11,7 @@ import pytest
 
 from dev.mailbox import Mailbox
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import retention_events as retention
 from offramp_schemas.base import Contact
 from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Renderer
@@ -155,14 +156,22 @@ async def test_a_mail_that_can_not_be_rendered_is_a_definite_answer(postman: Pos
 
 
 async def test_advertising_needs_a_way_out(mailbox: Mailbox) -> None:
-    asked = request() | {"class": "marketing"}
+    desk = Desk()
+    desk.hear(example(retention.RetentionOffered))
+    desk.wait(POLICY.hold_status)
+    asked = dict(desk.calls[0].request)
+    policy = NotifierPolicy.model_validate({"links": {"unsubscribe": None}})
     async with MailServer("127.0.0.1", mailbox.port) as server:
-        assert "unsubscribe" in str((await Postman(server, POLICY, RENDERER)(asked))["refused"])
-        policy = NotifierPolicy.model_validate({"links": {"unsubscribe": "https://example.com/unsubscribe"}})
-        assert (await Postman(server, policy, Renderer(policy))(asked))["accepted"] is True
+        assert "unsubscribe" in str((await Postman(server, policy, Renderer(policy))(asked))["refused"])
+        assert (await Postman(server, POLICY, RENDERER)(asked))["accepted"] is True
     [mail] = mailbox.messages()
-    assert mail["List-Unsubscribe"] == "<https://example.com/unsubscribe>"
+    page = f"https://example.com/unsubscribe/sub_1/{asked['mail_id']}"
+    assert mail["List-Unsubscribe"] == f"<{page}>"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    plain = mail.get_body(("plain",))
+    assert isinstance(plain, EmailMessage)
+    assert page in plain.get_content()
+    assert "not advertising" not in plain.get_content()
 
 
 async def test_the_whole_way_from_a_fact_to_the_mailbox(postman: Postman, mailbox: Mailbox) -> None:

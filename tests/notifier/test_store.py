@@ -7,7 +7,7 @@ import pytest
 
 from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas import refund_events as refund
-from offramp_schemas.email_feedback import EmailBounced
+from offramp_schemas.email_feedback import EmailBounced, MailCaseResolved
 from offramp_schemas.notification_events import AlertRaised
 from services.notifier.states import Letters
 from services.notifier.store import QUERIES, Correspondences
@@ -176,7 +176,7 @@ async def test_a_quiet_correspondence_may_sleep(connection: Connection) -> None:
     assert sleeping is None
 
 
-async def test_a_mail_counts_while_it_has_not_left_and_an_undeliverable_one_while_there_is_time_to_look_at_it(
+async def test_a_mail_counts_while_it_has_not_left_and_an_undeliverable_one_until_somebody_has_dealt_with_it(
     connection: Connection,
 ) -> None:
     desk = Desk()
@@ -189,5 +189,47 @@ async def test_a_mail_counts_while_it_has_not_left_and_an_undeliverable_one_whil
     assert await counted() == {("queued", "proof"): 1}
     desk.answer(desk.calls[-1], {"refused": "550"})
     assert await counted() == {("undeliverable", "proof"): 1}
-    desk.now += POLICY.undeliverable.act_within
+    desk.wait(POLICY.undeliverable.act_within)
+    assert await counted() == {("undeliverable", "proof"): 1}
+    desk.hear(example(MailCaseResolved, mail_id=desk.mails[0].mail_id))
     assert await counted() == {}
+
+
+async def test_a_case_is_somebodys_until_it_is_closed_and_its_row_says_by_whom(connection: Connection) -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.CancellationScheduled))
+    desk.answer(desk.calls[-1], {"refused": 550})
+    await STORE.store(connection, [entity(desk)])
+    desk.state = (await STORE.load(connection, ["sub_1"]))["sub_1"].state
+    assert await STORE.next_wake(connection) == desk.now + POLICY.undeliverable.act_within
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("update correspondences set wake_at = null")
+    desk.hear(example(MailCaseResolved, mail_id=desk.facts.cases[0].mail_id, decided_by="mari"))
+    await STORE.store(connection, [entity(desk, 2)])
+    row = (await rows(connection))["cancellation_scheduled"]
+    assert (row["state"], row["case_closed_by"], row["case_closed_at"]) == ("undeliverable", "mari", desk.now)
+    assert await STORE.next_wake(connection) is None
+
+
+async def test_whoever_is_forgotten_leaves_no_address_and_no_words(connection: Connection) -> None:
+    desk = written()
+    await STORE.store(connection, [entity(desk)])
+    desk.state = (await STORE.load(connection, ["sub_1"]))["sub_1"].state
+    desk.hear(example(lifecycle.PersonForgotten, version=6))
+    await STORE.store(connection, [entity(desk, 2)])
+    mails = await rows(connection)
+    assert {template: (row["state"], row["reason"], row["rendered"]) for template, row in mails.items()} == {
+        "cancellation_scheduled": ("sent", None, None),
+        "payment_failed": ("suppressed", "outdated.erased", None),
+        "refund_approved": ("queued", None, None),
+    }
+    assert mails["payment_failed"]["address"] is None
+    assert mails["refund_approved"]["address"] == "aoife.byrne@example.com"
+
+
+async def test_a_proof_is_only_withheld_from_whom_is_forgotten(connection: Connection) -> None:
+    await STORE.store(connection, [entity(written())])
+    over = "send_after = null, closed_at = due_by, address = null, context = null, state = 'suppressed'"
+    await connection.execute(f"update mails set {over}, reason = 'outdated.erased' where template = 'refund_approved'")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("update mails set reason = 'outdated' where template = 'refund_approved'")
