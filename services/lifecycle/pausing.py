@@ -27,7 +27,7 @@ def requested(state: Subscription, event: PauseRequested, when: When, policies: 
     longest = policies.current.of(state.facts.plan).pause.longest
     resumes_at = _resumes_at(event, when.now, longest)
     if rule := _not_theirs(state, event) or forbidden(state, when, policies) or _not_then(resumes_at, when.now, longest):
-        return Decision(state, (_rejected(state, event, rule, policies),))
+        return Decision(state, (rejected(state, event, rule, policies),))
     if not isinstance(state, Active):
         raise TypeError(f"{type(state).__name__} can't be paused, but no rule says so")
     return begin(state, event.reference, resumes_at, event.keep_data, when, policies)
@@ -85,6 +85,23 @@ def begin(
     return Decision(paused, (fact,))
 
 
+def rejected(state: Subscription, request: asking.Request, rule: Rule, policies: LifecyclePolicies) -> PauseRejected:
+    """The customer hears which rule forbids it, and from when on it does not."""
+    facts = state.facts
+    return PauseRejected(
+        contact=facts.contact,
+        plan_name=facts.plan_name,
+        reference=request.reference,
+        rule=rule,
+        requested_by=request.requested_by.user_id,
+        requester_name=request.requested_by.name,
+        reseller=asking.reseller(facts),
+        possible_from=_again_at(state, policies) if rule in ("paused_recently", "already_paused") else None,
+        longest_days=policies.current.of(facts.plan).pause.longest.days,
+        as_of=_as_of(state),
+    )
+
+
 def _resumes_at(event: PauseRequested, now: datetime, longest: timedelta) -> datetime:
     """A date wins over a number of days; neither: as long as a pause may last."""
     if event.resume_at:
@@ -108,22 +125,6 @@ def _again_at(state: Subscription, policies: LifecyclePolicies) -> datetime | No
     """When the customer may pause again."""
     last = state.heard.paused_at
     return last + policies.current.of(state.facts.plan).pause.once_per if last else None
-
-
-def _rejected(state: Subscription, event: PauseRequested, rule: Rule, policies: LifecyclePolicies) -> PauseRejected:
-    facts = state.facts
-    return PauseRejected(
-        contact=facts.contact,
-        plan_name=facts.plan_name,
-        reference=event.reference,
-        rule=rule,
-        requested_by=event.requested_by.user_id,
-        requester_name=event.requested_by.name,
-        reseller=asking.reseller(facts),
-        possible_from=_again_at(state, policies) if rule in ("paused_recently", "already_paused") else None,
-        longest_days=policies.current.of(facts.plan).pause.longest.days,
-        as_of=_as_of(state),
-    )
 
 
 def _as_of(state: Subscription) -> datetime:

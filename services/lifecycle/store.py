@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from services.lifecycle.states import Active, Ended, NonRenewing, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, NonRenewing, Paused, Subscription, Trialing
 from services.runtime import sql
 from services.runtime.stored import LOCKED, Connection, Entity
 
@@ -27,7 +28,9 @@ class Subscriptions:
     async def load(self, connection: Connection, ids: Sequence[str], *, lock: bool = True) -> dict[str, Entity[Subscription]]:
         """The rows, locked in the order of their ids."""
         rows = await connection.fetch(QUERIES["load"] + LOCKED * lock, ids)
-        return {id_: Entity(id_, version, _decode(details), wake_at, guarded) for id_, version, details, wake_at, guarded in rows}
+        return {
+            id_: Entity(id_, version, _known(details, others), wake_at, guarded) for id_, version, details, wake_at, guarded, others in rows
+        }
 
     async def store(self, connection: Connection, entities: Sequence[Entity[Subscription]]) -> None:
         """Inserts or rewrites the rows."""
@@ -42,6 +45,20 @@ class Subscriptions:
         """The earliest wake-up of all."""
         moment: datetime | None = await connection.fetchval(QUERIES["next_wake"])
         return moment
+
+
+def _known(details: str, others: Sequence[datetime | None] | None) -> Subscription:
+    """The state, and in it what its customer was given with another subscription of theirs."""
+    state: Subscription = _decode(details)
+    if others is None:
+        return state
+    paused, offered = others
+    heard = replace(state.heard, paused_at=_later(state.heard.paused_at, paused), offered_at=_later(state.heard.offered_at, offered))
+    return replace(state, heard=heard)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each), default=None)
 
 
 def _row(entity: Entity[Subscription]) -> tuple[Any, ...]:
@@ -65,12 +82,15 @@ def _row(entity: Entity[Subscription]) -> tuple[Any, ...]:
         state.trial_ends_at if isinstance(state, (Trialing, NonRenewing)) else None,
         cancellation.canceled_at if cancellation else None,
         leaving.ends_at if leaving else None,
+        state.resumes_at if isinstance(state, Paused) else None,
         ended.ended_at if ended else None,
         ended.end_reason if ended else None,
-        ended.data_stage if ended else None,
+        state.data_stage if isinstance(state, (Paused, Ended)) else None,
         flag.last_seen_at if flag else None,
         flag.deactivate_at if flag else None,
         min((ack.due_at for ack in state.refund_acks.values()), default=None) if state.refund_acks else None,
+        state.heard.paused_at,
+        state.heard.offered_at,
         entity.wake_at,
         entity.guarded_wake_at,
         _encode(state).decode(),

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from services.lifecycle.states import Subscription
 from services.lifecycle.store import Subscriptions
@@ -29,14 +30,27 @@ def entity(id_: str, state: Subscription, version: int = 1) -> Entity[Subscripti
     return Entity(id_, version, state, wake_at, guarded)
 
 
+def of_customer(customer_id: str, state: Subscription) -> Subscription:
+    return replace(state, facts=replace(state.facts, customer_id=customer_id))
+
+
 def one(name: str) -> Entity[Subscription]:
     return entity("sub_1", STORIES[name]().state)
 
 
 async def test_every_state_comes_back_as_it_was(connection: Connection) -> None:
-    entities = {name: entity(name, state) for name, state in every_state().items()}
+    entities = {name: entity(name, of_customer(name, state)) for name, state in every_state().items()}
     await TABLE.store(connection, list(entities.values()))
     assert await TABLE.load(connection, list(entities)) == entities
+
+
+async def test_what_a_customer_had_with_one_subscription_is_known_of_their_others(connection: Connection) -> None:
+    rested, other = STORIES["active, resumed"]().state, STORIES["active"]().state
+    stranger = of_customer("cus_2", other)
+    await TABLE.store(connection, [entity("rested", rested), entity("other", other), entity("stranger", stranger)])
+    states = {id_: each.state for id_, each in (await TABLE.load(connection, ["rested", "other", "stranger"])).items()}
+    assert states["other"].heard.paused_at == rested.heard.paused_at == NOW
+    assert (states["rested"], states["stranger"]) == (rested, stranger)
 
 
 async def test_a_row_is_rewritten_as_a_whole(connection: Connection) -> None:
@@ -105,6 +119,9 @@ BREAKS = {
     "ended_when_and_why": ("ended, in grace", "ended_at = null, end_reason = null"),
     "ended_when_and_why without a reason": ("ended, in grace", "end_reason = null"),
     "ended_when_and_why while it goes on": ("active", "ended_at = now(), end_reason = 'requested'"),
+    "paused_until": ("paused", "resumes_at = null"),
+    "paused_until nothing else": ("active", "resumes_at = now()"),
+    "data_has_a_stage while it rests": ("paused", "data_stage = null"),
     "data_has_a_stage": ("ended, in grace", "data_stage = null"),
     "data_has_a_stage only after the end": ("active", "data_stage = 'grace'"),
     "inactivity_has_an_end": ("active, free, warned", "deactivation_due_at = null"),
