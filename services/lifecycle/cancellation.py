@@ -32,8 +32,8 @@ def requested(state: Subscription, event: CancellationRequested, when: When, pol
             return _end_now(state, event, when, policies)
         case Trialing() | Active() | PastDue():
             return _schedule(state, event, when, policies)
-        case NonRenewing():  # canceled already; only a wish for money would be new
-            return _with_refund(Decision(state), event, when, policies)
+        case NonRenewing():  # canceled already; only a wish for money, or for the data, would be new
+            return _with_refund(_kept(state, event, policies), event, when, policies)
         case Ended():
             given_up = replace(state, returning=None)  # whoever waited to return wants it no longer
             return _with_refund(Decision(given_up, (_already_ended(state, event),)), event, when, policies)
@@ -90,8 +90,18 @@ def _end_now(
 ) -> Decision[Subscription]:
     reason: EndReason = "withdrawal" if _is_withdrawal(state.facts, event, when.at, policies) else "requested"
     asked = _cancellation(event, when.at)
+    if isinstance(state, NonRenewing) and state.cancellation.keep_data:
+        asked = replace(asked, keep_data=True)
     ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=event.wants_refund)
     return _with_refund(ended, event, when, policies)
+
+
+def _kept(state: NonRenewing, event: CancellationRequested, policies: LifecyclePolicies) -> Decision[Subscription]:
+    """The data is to be kept after all: confirmed anew."""
+    if not event.keep_data or state.cancellation.keep_data:
+        return Decision(state)
+    kept = replace(state, cancellation=replace(state.cancellation, keep_data=True))
+    return Decision(kept, (schedule.confirmation(kept, policies.current.of(state.facts.plan)),))
 
 
 def _with_refund(

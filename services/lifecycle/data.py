@@ -62,7 +62,9 @@ def after_pause(state: Paused, now: datetime, keep: bool, rules: DataRules) -> S
 
 
 def put_off(state: AnyResting, until: datetime, policies: LifecyclePolicies) -> AnyResting:
-    """Nothing is deleted while a customer who wants to return is waited for."""
+    """Nothing is deleted while a customer who wants to return is waited for; but for one who asked to be forgotten."""
+    if state.heard.erased_at:
+        return state
     ask_at = until + policies.current.of(state.facts.plan).data.ask_every
     return replace(state, ask_deletion_at=max(state.ask_deletion_at, ask_at))
 

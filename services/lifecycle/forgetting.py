@@ -53,7 +53,8 @@ def nobody(facts: Facts, at: datetime) -> Facts:
 
 
 def _silent(heard: Heard, at: datetime) -> Heard:
-    return replace(heard, erased_at=at)
+    feedback = replace(heard.feedback, comment=None, switching_to=None) if heard.feedback else None
+    return replace(heard, erased_at=at, feedback=feedback)
 
 
 def _wordless(cancellation: Cancellation) -> Cancellation:

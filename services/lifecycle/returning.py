@@ -53,6 +53,8 @@ def requested(state: Subscription, event: ReactivationRequested, when: When, pol
             return Decision(state, (rejected,))
         case Ended() if state.facts.price_minor == 0 or _still_paid(state, when):
             return _at_once(state, event, when, policies)
+        case Ended(returning=Return(charge_due=True)):
+            return Decision(state)  # billing is charging for it; asked twice, it might charge twice
         case Ended():
             return _waits_for_money(state, event, when, policies)
         case Trialing() | Active() | PastDue() | NonRenewing() | Paused():
