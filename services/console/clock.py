@@ -143,7 +143,7 @@ async def _set(session: aiohttp.ClientSession, urls: Sequence[str], to: datetime
     await asyncio.gather(*(request(session, "POST", f"{url}/clock", {"now": to.isoformat()}) for url in urls))
 
 
-async def request(session: aiohttp.ClientSession, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+async def request(session: aiohttp.ClientSession, method: str, url: str, body: object = None) -> dict[str, Any]:
     """A service's answer as JSON. Raises Trouble with its own words where it refuses."""
     try:
         async with session.request(method, url, json=body) as response:

@@ -101,12 +101,12 @@ def parsed(text: str, event: type[Event], where: str) -> dict[str, Any]:
     return data
 
 
-def validated(event: type[Event], data: Mapping[str, Any]) -> Event:
-    """The event, read exactly as a consumer will read it. Raises Trouble with a line for each field."""
+def validated(event: type[Event], data: Mapping[str, Any], *, spoken: bool = True) -> Event:
+    """The event, read exactly as a consumer will read it. Raises Trouble with a line for each field, named as an option if `spoken`."""
     try:
         return event.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        names = {option.path: f"--{option.name.replace('_', '-')}" for option in options(event)}
+        names = {option.path: f"--{option.name.replace('_', '-')}" for option in options(event)} if spoken else {}
         lines = [f"{_name(each['loc'], names)}: {each['msg']}" for each in error.errors(include_url=False)]
         raise Trouble(f"this is not a {event.__name__}:\n  " + "\n  ".join(dict.fromkeys(lines))) from None
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from services.console import audit as auditing
 from services.console import clock as test_clock
-from services.console import lists, publish, samples, screen, serve, settings, timeline, words
+from services.console import lists, preview, publish, samples, screen, serve, settings, timeline, words
 from services.console import tail as tailing
 from services.console.clock import Step
 from services.console.database import SERVICES, Database
@@ -22,6 +22,7 @@ _HELP = """Publish events, and see what became of them.
 ```
 offramp samples                        # subscriptions to play with
 offramp publish cancellation-requested --subscription sub_anna --follow
+offramp preview cancellation-requested --subscription sub_anna --wants-refund
 offramp show sub_anna                  # its whole story, mails included
 offramp tail lifecycle.events payment  # topics, live
 offramp refunds --overdue              # what waits for somebody
@@ -40,6 +41,7 @@ PlaceOf = Annotated[str, Parameter(help="like 'subscription.request.v1[3]@17'")]
 
 app = App(name="offramp", help=_HELP, help_format="markdown", version_flags=[], result_action="return_value")
 app.command(publish.commands())
+app.command(preview.commands())
 dead_letters = App(name="dead-letters", help="What could not be handled: look at it, send it again, or close it.")
 clock = App(name="clock", help="Business time: look at it, or advance it where the services run on the test clock.")
 app.command(dead_letters)
@@ -205,7 +207,7 @@ async def _walk(to: datetime | timedelta) -> None:
 
 @app.command(name="serve")
 def serve_clock() -> None:
-    """Serve the test clock over HTTP, for tests of other teams (OFFRAMP_BIND, OFFRAMP_PORT; 8104 unless told otherwise)."""
+    """Serve previews and the test clock over HTTP (OFFRAMP_BIND, OFFRAMP_PORT; 8104 unless told otherwise)."""
     chosen = settings.load()
     serve.serve(chosen, _urls(chosen))
 

@@ -1,4 +1,4 @@
-"""The test clock over HTTP, for tests of other teams: what there is to ask and to say stands in docs/testing.md.
+"""Previews, and the test clock for tests of other teams, over HTTP: what there is to ask and to say stands in docs/testing.md.
 
 It holds nothing itself: it looks at the services' own pages and moves their clocks. One walk at a time; the next one waits for its turn.
 """
@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from services.console import clock, words
+from services.console import clock, preview, words
 from services.console.clock import Clock, Step
 from services.console.trouble import Trouble
 from services.runtime import telemetry
@@ -36,7 +36,7 @@ def serve(settings: Settings, urls: Mapping[str, str]) -> None:
     port = settings.port or PORT
     try:
         web.run_app(
-            Front(urls).app(), host=settings.bind, port=port, shutdown_timeout=1.0, access_log=None,
+            Front(urls, preview.Page(settings, urls)).app(), host=settings.bind, port=port, shutdown_timeout=1.0, access_log=None,
             handler_cancellation=True,  # nobody waits, nobody goes further
             print=lambda _: log.info("listening", port=port),
         )  # fmt: skip
@@ -48,8 +48,8 @@ def serve(settings: Settings, urls: Mapping[str, str]) -> None:
 class Front:
     """The handlers, over the services at `urls`."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
-        self._urls = urls
+    def __init__(self, urls: Mapping[str, str], page: preview.Page) -> None:
+        self._urls, self._page = urls, page
         self._turn = asyncio.Lock()
         self._bounds: set[asyncio.Timeout] = set()
         self._stopping = False
@@ -64,6 +64,7 @@ class Front:
                 web.get("/clock", self.look),
                 web.post("/clock/advance", self.advance),
                 web.post("/clock/settle", self.settle),
+                web.post("/preview", self.preview),
             ]
         )
         app.on_shutdown.append(self._stop)
@@ -91,6 +92,10 @@ class Front:
     async def settle(self, request: web.Request) -> web.Response:
         """Answers when everything has settled. The clock stands still."""
         return await self._walk(request, timedelta())
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """What an event would lead to in all services. Nothing is stored."""
+        return _answer(await self._page.answer(request))
 
     async def _walk(self, request: web.Request, to: datetime | timedelta) -> web.Response:
         seconds, began = _timeout(request), monotonic()
@@ -167,10 +172,10 @@ def _goal(body: bytes) -> datetime | timedelta:
             case {"to": str(to), **rest} if not rest:
                 return words.when(to)
     except Trouble as trouble:
-        raise _BadRequest(str(trouble)) from None
+        raise preview.BadRequest(str(trouble)) from None
     except (ValueError, RecursionError):  # no JSON, or brackets without end
         pass
-    raise _BadRequest(_WHAT_TO_SEND)
+    raise preview.BadRequest(_WHAT_TO_SEND)
 
 
 def _timeout(request: web.Request) -> float:
@@ -181,15 +186,11 @@ def _timeout(request: web.Request) -> float:
     except (KeyError, ValueError):
         seconds = math.nan
     if not 0 < seconds <= _LONGEST:
-        raise _BadRequest(f"the query takes ?timeout=<seconds> alone, more than 0 and up to {_LONGEST:.0f}")
+        raise preview.BadRequest(f"the query takes ?timeout=<seconds> alone, more than 0 and up to {_LONGEST:.0f}")
     return seconds
 
 
-class _BadRequest(Trouble):
-    """What was sent can't be meant."""
-
-
-_STATUS = {_BadRequest: 400, clock.NoTestClock: 409, clock.OutOfReach: 409}
+_STATUS = {preview.BadRequest: 400, clock.NoTestClock: 409, clock.OutOfReach: 409}
 
 
 @web.middleware

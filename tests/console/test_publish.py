@@ -9,8 +9,8 @@ from cyclopts import CycloptsError
 
 from offramp_schemas import TOPIC_OF, FollowUp
 from services.console import kafka, settings
+from services.console.composing import SOURCE
 from services.console.kafka import Place, Reader, Seen
-from services.console.publish import SOURCE
 from services.console.trouble import Trouble
 from services.runtime.settings import Settings
 from tests.console.conftest import Offramp

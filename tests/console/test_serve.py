@@ -11,7 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from services.console import clock
+from services.console.preview import Page
 from services.console.serve import Front
+from services.console.settings import load
 from tests.console.pretended import START, Pretended, Serve, day
 
 
@@ -42,7 +44,7 @@ async def front(serve: Serve) -> AsyncIterator[Open]:
         async def opened(lifecycle: Pretended | None = None, refunds: Pretended | str | None = None) -> Asked:
             other = refunds if isinstance(refunds, str) else await serve(refunds or Pretended())
             urls = {"lifecycle": await serve(lifecycle or Pretended()), "refunds": other}
-            server = TestServer(Front(urls).app(), handler_cancellation=True)
+            server = TestServer(Front(urls, Page(load(), urls)).app(), handler_cancellation=True)
             return Asked(await clients.enter_async_context(TestClient(server)))
 
         yield opened
