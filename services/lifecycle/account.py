@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
-from services.lifecycle import charged_in_error, forgetting, resuming, schedule
+from services.lifecycle import charged_in_error, forgetting, pricing, reminding, resuming, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
 from services.lifecycle.states import (
@@ -32,7 +32,7 @@ def introduced(event: SubscriptionFacts, when: When, policies: LifecyclePolicies
     facts = _facts(event, when.at, min(when.at, event.current_period_start or when.at))
     if event.trial_ends_at is None:
         return Decision(active(facts, when.now, policies))
-    return Decision(trialing(facts, event.trial_ends_at, policies))
+    return Decision(trialing(facts, event.trial_ends_at, when.now, policies))
 
 
 def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
@@ -43,11 +43,14 @@ def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies
     state = _same_customer(state, facts)
     if state.heard.erased_at:
         facts = forgetting.nobody(facts, state.heard.erased_at)
+    facts = replace(facts, price_change=pricing.change(state.facts, facts))
     match state:
         case Trialing() if event.trial_ends_at:
-            return Decision(replace(trialing(facts, event.trial_ends_at, policies, state), inactivity=state.inactivity))
+            trial_ends_at = _longer_trial(state, event.trial_ends_at, when)
+            return Decision(replace(trialing(facts, trial_ends_at, when.now, policies, state), inactivity=state.inactivity))
         case Trialing() | Active():  # a trial happens once: one that is mentioned later was paid for already, as far as we know
-            return Decision(active(facts, when.now, policies, state))
+            after = active(facts, when.now, policies, state)
+            return Decision(after, reminding.announced(after, state, when.now, policies))
         case NonRenewing():
             return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
         case Paused():
@@ -109,6 +112,7 @@ def _facts(event: SubscriptionFacts, at: datetime, contract_at: datetime) -> Fac
         account_created_at=event.account_created_at,
         method=_method(event, at),
         reseller=Seller(reseller.reseller_id, reseller.name, reseller.contact) if reseller else None,
+        price_change=pricing.announced(event),
     )
 
 
@@ -124,6 +128,13 @@ def _method(event: SubscriptionFacts, at: datetime) -> PaymentMethod | None:
     if event.payment_method_on_file is None:
         return None
     return PaymentMethod(event.payment_method_on_file, at, event.card_brand, event.card_last4)
+
+
+def _longer_trial(state: Trialing, trial_ends_at: datetime, when: When) -> datetime:
+    """A picture from before an extension was accepted does not know of it."""
+    offer = state.heard.offer
+    extended = offer and offer.kind == "trial_extension" and offer.accepted_at and when.at < offer.accepted_at
+    return max(trial_ends_at, state.trial_ends_at) if extended else trial_ends_at
 
 
 def _newer(known: Facts, picture: Facts) -> Facts:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from offramp_schemas import Event
 from offramp_schemas.lifecycle_events import CancellationRejected, CancellationUndone, EndReason
 from offramp_schemas.request import CancellationRequested, CancellationWithdrawn
-from services.lifecycle import asking, dunning, ending, refunding, schedule
+from services.lifecycle import asking, dunning, ending, feedback, offering, pausing, refunding, schedule
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
 from services.lifecycle.states import Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
@@ -32,8 +32,8 @@ def requested(state: Subscription, event: CancellationRequested, when: When, pol
             return _end_now(state, event, when, policies)
         case Trialing() | Active() | PastDue():
             return _schedule(state, event, when, policies)
-        case NonRenewing():  # canceled already; only a wish for money, or for the data, would be new
-            return _with_refund(_kept(state, event, policies), event, when, policies)
+        case NonRenewing():  # canceled already; only reasons and a wish, for money or for the data, would be new
+            return _with_refund(_again(state, event, policies), event, when, policies)
         case Ended():
             given_up = replace(state, returning=None)  # whoever waited to return wants it no longer
             return _with_refund(Decision(given_up, (_already_ended(state, event),)), event, when, policies)
@@ -50,13 +50,7 @@ def withdrawn(state: Subscription, event: CancellationWithdrawn, when: When, pol
         return Decision(state, (_not_the_owner(state.facts, event),))
     match state:
         case NonRenewing() if when.at < state.ends_at:
-            fact = CancellationUndone(
-                contact=state.facts.contact,
-                plan_name=state.facts.plan_name,
-                reference=state.cancellation.reference,
-                renews_at=state.trial_ends_at or state.facts.period_end,
-            )
-            return Decision(_before(state, when.now, policies), (fact,))
+            return Decision(before(offering.void(state), when.now, policies), (undone(state),))
         case NonRenewing():
             return Decision(state, (_too_late(state.facts, event, state.ends_at),))
         case Ended():
@@ -70,19 +64,21 @@ def _schedule(state: Live, event: CancellationRequested, when: When, policies: L
     ends_at = schedule.end_of_access(state, when.at, rules)
     if ends_at is None or ends_at <= when.now:  # nothing is paid for any longer
         return _end_now(state, event, when, policies)
+    asked, said = feedback.of_leaving(state, _cancellation(event, when.at), ends_at, when, policies)
     scheduled = NonRenewing(
         state.facts,
         state.heard,
         state.refund_acks,
-        cancellation=_cancellation(event, when.at),
+        cancellation=asked,
         ends_at=ends_at,
         remind_at=schedule.reminder(ends_at, when.now, rules),
         trial_ends_at=state.trial_ends_at if isinstance(state, Trialing) else None,
         dunnings=state.dunnings if isinstance(state, PastDue) else {},
     )
     confirmation = schedule.confirmation(scheduled, rules)
-    facts: tuple[Event, ...] = (ending.stopped(scheduled), confirmation) if scheduled.dunnings else (confirmation,)
-    return _with_refund(Decision(scheduled, facts), event, when, policies)
+    proof: tuple[Event, ...] = (ending.stopped(scheduled), confirmation) if scheduled.dunnings else (confirmation,)
+    scheduled, offered = offering.beside(scheduled, when, policies, may_pause=pausing.forbidden(state, when, policies) is None)
+    return _with_refund(Decision(scheduled, (*proof, *said, *offered)), event, when, policies)
 
 
 def _end_now(
@@ -92,16 +88,18 @@ def _end_now(
     asked = _cancellation(event, when.at)
     if isinstance(state, NonRenewing) and state.cancellation.keep_data:
         asked = replace(asked, keep_data=True)
+    asked, said = feedback.of_leaving(state, asked, when.now, when, policies)
     ended = ending.end(state, reason, when.now, when.now, policies, asked, asked_now=True, refund_requested=event.wants_refund)
-    return _with_refund(ended, event, when, policies)
+    return _with_refund(Decision(ended.state, (*ended.events, *said)), event, when, policies)
 
 
-def _kept(state: NonRenewing, event: CancellationRequested, policies: LifecyclePolicies) -> Decision[Subscription]:
-    """The data is to be kept after all: confirmed anew."""
+def _again(state: NonRenewing, event: CancellationRequested, policies: LifecyclePolicies) -> Decision[Subscription]:
+    """What is canceled is canceled once more: its reasons are heard, and the wish to keep the data is confirmed."""
+    state, said = feedback.added(state, event)
     if not event.keep_data or state.cancellation.keep_data:
-        return Decision(state)
+        return Decision(state, said)
     kept = replace(state, cancellation=replace(state.cancellation, keep_data=True))
-    return Decision(kept, (schedule.confirmation(kept, policies.current.of(state.facts.plan)),))
+    return Decision(kept, (schedule.confirmation(kept, policies.current.of(state.facts.plan)), *said))
 
 
 def _with_refund(
@@ -121,14 +119,24 @@ def _is_withdrawal(facts: Facts, event: CancellationRequested, at: datetime, pol
     return wants_out and facts.consumer and facts.country in rules.countries and at - facts.contract_at <= rules.window
 
 
-def _before(state: NonRenewing, now: datetime, policies: LifecyclePolicies) -> Live:
+def undone(state: NonRenewing) -> CancellationUndone:
+    """The customer's proof that it goes on."""
+    return CancellationUndone(
+        contact=state.facts.contact,
+        plan_name=state.facts.plan_name,
+        reference=state.cancellation.reference,
+        renews_at=state.trial_ends_at or state.facts.period_end,
+    )
+
+
+def before(state: NonRenewing, now: datetime, policies: LifecyclePolicies) -> Live:
     """What the subscription was before it was canceled."""
     match state.return_state:
         case "past_due":
             dunnings = dunning.resumed(state.dunnings, state.cancellation.canceled_at, now)
             return PastDue(state.facts, state.heard, state.refund_acks, dunnings=dunnings)
         case "trialing" if state.trial_ends_at:
-            return trialing(state.facts, state.trial_ends_at, policies, state)
+            return trialing(state.facts, state.trial_ends_at, now, policies, state)
         case _:
             return active(state.facts, now, policies, state)
 

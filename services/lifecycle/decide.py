@@ -8,22 +8,35 @@ from offramp_schemas.account import DataDeleted, PersonErased, SubscriptionChang
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
 from offramp_schemas.refund_events import RefundApproved, RefundReceived, RefundRejected
-from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, PauseRequested, ReactivationRequested, ResumeRequested
+from offramp_schemas.request import (
+    CancellationRequested,
+    CancellationWithdrawn,
+    FeedbackSubmitted,
+    PauseRequested,
+    ReactivationRequested,
+    ResumeRequested,
+    RetentionOfferAnswered,
+)
 from services.lifecycle import (
     account,
+    answering,
     cancellation,
     card,
     data,
     dunning,
     ending,
+    feedback,
     forgetting,
     inactivity,
+    offering,
     pausing,
     payment,
     refunding,
+    reminding,
     renewal,
     resuming,
     returning,
+    winning_back,
 )
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Subscription
@@ -40,6 +53,8 @@ EVENTS: dict[type[Event], Rule] = {
     PersonErased: forgetting.erased,
     CancellationRequested: cancellation.requested,
     CancellationWithdrawn: cancellation.withdrawn,
+    RetentionOfferAnswered: answering.answered,
+    FeedbackSubmitted: feedback.submitted,
     PauseRequested: pausing.requested,
     ResumeRequested: resuming.requested,
     ReactivationRequested: returning.requested,
@@ -70,6 +85,10 @@ TIMERS: dict[str, Rule] = {  # by the name up to its first colon; a timer comes 
     "data-retained": data.retained,
     "data-deletion-reminder": data.deletion_soon,
     "data-deletion": data.deletion_due,
+    "offer-expired": offering.expired,
+    "survey": feedback.survey_due,
+    "reminder": reminding.due,
+    "win-back": winning_back.due,
     "refund-ack": refunding.unacknowledged,
 }
 

@@ -13,7 +13,7 @@ from offramp_schemas.lifecycle_events import (
     SubscriptionEnded,
     SubscriptionEndingSoon,
 )
-from services.lifecycle import data, returning
+from services.lifecycle import data, offering, returning, winning_back
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Active, Cancellation, Ended, Live, NonRenewing, Owed, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
@@ -37,13 +37,15 @@ def end(
     rules = policies.current.of(state.facts.plan).data
     keep = bool(cancellation and cancellation.keep_data)
     dunnings = {} if isinstance(state, Trialing | Active) else state.dunnings
+    heard, expired = offering.over(state, policies)
     ended = Ended(
         state.facts,
-        state.heard,
+        heard,
         state.refund_acks,
         ended_at=ended_at,
         end_reason=reason,
         cancellation=cancellation,
+        win_back_at=winning_back.first_at(state.facts, reason, ended_at, policies),
         owed={invoice: Owed(each.amount_minor, each.currency) for invoice, each in dunnings.items()},
         paid_until=None if reason in UNPAID or _in_trial(state) else state.facts.paid_through,
         refund_ref=cancellation.reference if cancellation and refund_requested else None,
@@ -67,7 +69,7 @@ def end(
     )
     if isinstance(state, PastDue) and reason != "payment_failed":
         return Decision(ended, (stopped(ended), fact))
-    return Decision(ended, (fact,))
+    return Decision(ended, (*expired, fact))
 
 
 def stopped(state: Ended | NonRenewing) -> DunningStopped:

@@ -5,18 +5,21 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import RenewalMissing
+from services.lifecycle import reminding
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Active, Facts, Subscription, Trialing
 from services.runtime.decision import Decision, TimerDue, When
 
 
-def trialing(facts: Facts, ends_at: datetime, policies: LifecyclePolicies, before: Subscription | None = None) -> Trialing:
+def trialing(facts: Facts, ends_at: datetime, now: datetime, policies: LifecyclePolicies, before: Subscription | None = None) -> Trialing:
     """In its trial, which counts as paid until it ends."""
     facts = replace(facts, paid_through=ends_at)
-    lapses_at = ends_at + policies.current.of(facts.plan).trial.settle_margin
+    rules = policies.current.of(facts.plan)
+    lapses_at = ends_at + rules.trial.settle_margin
+    reminders = reminding.planned(facts, ends_at, now, rules, before)
     if before is None:
-        return Trialing(facts, trial_ends_at=ends_at, lapses_at=lapses_at)
-    return Trialing(facts, before.heard, before.refund_acks, trial_ends_at=ends_at, lapses_at=lapses_at)
+        return Trialing(facts, trial_ends_at=ends_at, lapses_at=lapses_at, reminders=reminders)
+    return Trialing(facts, before.heard, before.refund_acks, trial_ends_at=ends_at, lapses_at=lapses_at, reminders=reminders)
 
 
 def active(facts: Facts, now: datetime, policies: LifecyclePolicies, before: Subscription | None = None) -> Active:
@@ -28,10 +31,11 @@ def active(facts: Facts, now: datetime, policies: LifecyclePolicies, before: Sub
         silence_at: datetime | None = before.silence_at
     else:
         silence_at = None if facts.free else max(facts.expected_end, now) + policies.current.of(facts.plan).renewal.silent_for
+    reminders = reminding.planned(facts, None, now, policies.current.of(facts.plan), before)
     if before is None:
-        return Active(facts, silence_at=silence_at)
+        return Active(facts, silence_at=silence_at, reminders=reminders)
     inactivity = before.inactivity if isinstance(before, Trialing | Active) and facts.price_minor == 0 else None
-    return Active(facts, before.heard, before.refund_acks, silence_at=silence_at, inactivity=inactivity)
+    return Active(facts, before.heard, before.refund_acks, silence_at=silence_at, inactivity=inactivity, reminders=reminders)
 
 
 def missing(state: Active, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:

@@ -13,6 +13,7 @@ from services.lifecycle.states import (
     NonRenewing,
     PastDue,
     Paused,
+    Reminder,
     Resting,
     Return,
     Subscription,
@@ -23,7 +24,7 @@ from services.runtime.decision import Timer
 
 def timers(state: Subscription) -> frozenset[Timer]:
     """Never empty, but for deleted data and for a free plan, when nobody is owed anything."""
-    due = _own(state)
+    due = _own(state) + _of_staying_and_leaving(state)
     if state.refund_acks:
         due += [Timer(f"refund-ack:{ref}", ack.due_at) for ref, ack in state.refund_acks.items()]
     return frozenset(due)
@@ -69,6 +70,30 @@ def _of_data(state: Resting) -> list[Timer]:
         *_mail("data-deletion-reminder", state.deletion_reminder_at),
         Timer("data-deletion", state.ask_deletion_at, takes_away=True),
     ]
+
+
+def _of_staying_and_leaving(state: Subscription) -> list[Timer]:
+    """What is said to customers so that they stay, say why they leave, or return."""
+    match state:
+        case Trialing() | Active():
+            return _of_charges(state.reminders or ())
+        case NonRenewing():
+            offer = state.heard.offer if state.heard.offer and state.heard.offer.outcome is None else None
+            open_offer = [Timer("offer-expired", offer.expires_at, takes_away=True)] if offer else []
+            return [*open_offer, *_mail("survey", state.cancellation.survey_at)]
+        case Ended():
+            survey_at = state.cancellation.survey_at if state.cancellation else None
+            return [*_mail("survey", survey_at), *_mail("win-back", state.win_back_at)]
+        case _:
+            return []
+
+
+def _of_charges(reminders: tuple[Reminder, ...]) -> list[Timer]:
+    """The next one of each kind: the others come after it."""
+    next_at: dict[str, datetime] = {}
+    for each in reminders:
+        next_at.setdefault(each.kind, each.at)
+    return [Timer(f"reminder:{kind}", at) for kind, at in next_at.items()]
 
 
 def _of_dunning(invoice: str, dunning: Dunning) -> Timer:

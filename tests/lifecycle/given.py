@@ -11,10 +11,13 @@ from offramp_schemas.refund_events import Basis, RefundApproved, RefundReceived,
 from offramp_schemas.request import (
     CancellationRequested,
     CancellationWithdrawn,
+    FeedbackCode,
+    FeedbackSubmitted,
     PauseRequested,
     ReactivationRequested,
     Requester,
     ResumeRequested,
+    RetentionOfferAnswered,
 )
 from services.lifecycle.decide import Lifecycle
 from services.lifecycle.policy import Policy
@@ -159,6 +162,16 @@ def resume(reference: str = "RES-1", by: Requester = OWNER) -> ResumeRequested:
 
 def reactivation(reference: str = "REA-1", by: Requester = OWNER) -> ReactivationRequested:
     return ReactivationRequested(reference=reference, requested_by=by)
+
+
+def answer(
+    answer: Literal["accepted", "declined"] = "accepted", reference: str = "ANS-1", by: Requester = OWNER, offer_id: str | None = None
+) -> RetentionOfferAnswered:
+    return RetentionOfferAnswered(reference=reference, requested_by=by, answer=answer, offer_id=offer_id)
+
+
+def feedback(*codes: FeedbackCode, **more: Any) -> FeedbackSubmitted:
+    return FeedbackSubmitted(feedback=codes, **more)
 
 
 def failure(invoice: str = "in_7", kind: Literal["soft", "hard"] = "soft", payment: str = "pay_f", last4: str = "4242") -> PaymentFailed:

@@ -27,8 +27,7 @@ def test_access_stays_until_the_paid_period_ends() -> None:
     story.hears(cancellation(feedback=("too_expensive",)))
     assert isinstance(story.state, NonRenewing)
     assert story.state.ends_at == PERIOD_END
-    (proof,) = story.just_told
-    assert isinstance(proof, CancellationScheduled)
+    (proof,) = story.heard_of(CancellationScheduled)
     assert (proof.reference, proof.ends_at, proof.export_by, proof.reason_given) == ("CAN-1", PERIOD_END, PERIOD_END + 5 * DAY, True)
 
 

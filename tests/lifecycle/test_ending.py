@@ -67,7 +67,7 @@ def test_then_its_deletion_is_asked_for_every_day_until_it_is_done() -> None:
     story.hears(data_deleted())
     (done,) = story.heard_of(SubscriptionDataDeleted)
     assert done.deleted_at == NOW + 7 * DAY
-    assert not LIFECYCLE.timers(story.state)
+    assert {timer.name for timer in LIFECYCLE.timers(story.state)} == {"win-back"}
 
 
 def test_a_downtime_makes_one_question_and_leaves_a_whole_day_to_export() -> None:

@@ -92,7 +92,7 @@ def test_a_free_plan_stays_awake_while_refunds_owes_an_answer() -> None:
     assert not LIFECYCLE.timers(story.state)
     story.hears(cancellation(wants_refund=True))
     story.hears(data_deleted())
-    assert [timer.name for timer in LIFECYCLE.timers(story.state)] == ["refund-ack:CAN-1"]
+    assert "refund-ack:CAN-1" in {timer.name for timer in LIFECYCLE.timers(story.state)}
 
 
 def test_a_full_refund_of_the_present_period_ends_the_subscription() -> None:

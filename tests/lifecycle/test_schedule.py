@@ -73,7 +73,7 @@ def test_a_failed_payment_within_the_paid_period_lets_it_run_out_unchased() -> N
     assert story.told_kinds() == ["SubscriptionEnded"]
     (ended,) = story.heard_of(SubscriptionEnded)
     assert (ended.end_reason, ended.open_balances[0].amount_minor) == ("requested", 4900)
-    assert story.fired == ["ending-soon", "end"]
+    assert story.fired == ["survey", "ending-soon", "end"]
 
 
 def test_a_renewal_that_failed_leaves_only_the_period_before_it_paid() -> None:
