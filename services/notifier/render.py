@@ -166,14 +166,20 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 @lru_cache(maxsize=4096)
 def _day(moment: datetime, zone: tzinfo, locale: Locale) -> str:
-    return format_date(moment.astimezone(zone), "long", locale=locale)
+    """It stays on one line."""
+    local = moment.astimezone(zone)
+    written = format_date(local, "long", locale=locale).replace(" ", "\xa0")
+    if locale.language == "fr" and local.day == 1:
+        return written.replace("1\xa0", "1er\xa0", 1)  # which CLDR leaves to the writer
+    return written
 
 
 @lru_cache(maxsize=4096)
 def _moment(moment: datetime, zone: tzinfo, locale: Locale) -> str:
     """Day, hour and the name of the time zone: a deadline at midnight must not look like a whole day more."""
     local = moment.astimezone(zone)
-    return f"{format_date(local, 'long', locale=locale)}, {format_time(local, 'short', tzinfo=zone, locale=locale)} {local.tzname()}"
+    hour = format_time(local, "short", tzinfo=zone, locale=locale).replace(" ", "\xa0")
+    return f"{_day(moment, zone, locale)}, {hour}\xa0{local.tzname()}"
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,8 @@ def _variants() -> list[FollowUp]:
     rejected = lifecycle.CancellationRejected
     return [
         *(example(kind) for kind in FACTS),
-        example(lifecycle.CancellationScheduled, reason_given=False, open_balances=OPEN),
+        example(lifecycle.CancellationScheduled, reason_given=False, open_balances=OPEN, data_retained=False),
+        example(lifecycle.CancellationScheduled, refund_requested=True, data_retained=True, deletion_due_at=NOW),
         example(rejected, rule="not_account_owner", requester_name="Sam Kask"),
         example(rejected, rule="not_account_owner", requester_name=None),
         example(rejected, rule="managed_by_reseller", reseller=RESELLER),
@@ -38,6 +39,9 @@ def _variants() -> list[FollowUp]:
         *(example(ended, asked_now=False, end_reason=each, open_balances=OPEN) for each in ("requested", "payment_failed", "inactivity")),
         *(example(ended, asked_now=False, end_reason=each, reference=None) for each in ("trial_expired", "refunded", "pause_expired")),
         example(ended, asked_now=False, end_reason="payment_failed", card_last4="4242"),
+        example(ended, asked_now=False, end_reason="payment_failed", card_last4=None),
+        *(example(ended, asked_now=asked, end_reason="requested", data_stage=stage) for asked in YES_NO for stage in DATA_STAGES),
+        example(ended, asked_now=True, data_retained=True),
         example(lifecycle.PaymentPastDue, kind="soft", card_brand=None, card_last4=None, next_attempt_at=None),
         example(lifecycle.PaymentPastDue, kind="hard", card_last4="4242"),
         example(lifecycle.PaymentPastDue, kind="hard", card_last4=None),
@@ -53,6 +57,10 @@ def _variants() -> list[FollowUp]:
         *(example(refund.RefundRejected, rule=rule) for rule in REJECTIONS),
         example(refund.RefundRejected, rule="outside_refund_window", window_days=None, window_started_at=None, window_ended_at=None),
         example(refund.RefundRejected, rule="decided_by_person", note="You have used it\nevery day."),
+        *(example(refund.RefundRejected, rule="outside_refund_window", appeal_by=until) for until in (NOW, None)),
+        example(refund.RefundRejected, rule="decided_by_person", after_appeal=True, appeal_by=None),
+        *(example(refund.RefundDelayed, state=state) for state in ("pending", "submitting")),
+        *(example(refund.RefundSettled, method=method) for method in ("bank_transfer", "cash")),
         example(refund.RefundIssued, arn=None),
         example(refund.RefundActionNeeded, action_url="https://example.com/act"),
         example(refund.RefundActionNeeded, action_url="https://elsewhere.example/act"),
@@ -141,6 +149,7 @@ def _about_returning() -> list[FollowUp]:
 
 
 YES_NO = (True, False)
+DATA_STAGES = ("grace", "retained", "deletion_due", "deleted")
 RESELLER = Reseller(reseller_id="res_1", name="Cloud Partners", contact="help@cloud-partners.example")
 PAUSE_REJECTIONS = (
     "not_account_owner", "managed_by_reseller", "trialing", "past_due", "cancellation_scheduled", "already_paused", "already_ended",
@@ -163,7 +172,9 @@ def _alert(cause: str, count: int) -> dict[str, Any]:
 
 CAUSES = (
     "refund_stalled.provider_silent", "refund_review_needed", "refund_failed", "refund_reversed", "refund_unacknowledged", "refunds_silent",
-    "renewal_missing", "charged_after_cancellation", "payment_after_end", "mail_undeliverable", "something_new",
+    "renewal_missing", "charged_after_cancellation", "payment_after_end", "mail_undeliverable", "mail_case_overdue", "complaint",
+    "personal_outreach", "success_session", "foreign_refund", "refund_review_needed.appeal", "refund_review_needed.second_approval",
+    "refund_stalled.something_new", "something_new",
 )  # fmt: skip
 
 LETTERS: list[tuple[str, str, dict[str, Any]]] = [

@@ -1,6 +1,7 @@
 """Every mail in text and HTML: complete, plain, and harmless whatever a stranger typed."""
 
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -9,7 +10,9 @@ from babel.messages.pofile import read_po
 
 from offramp_schemas import FollowUp
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
+from offramp_schemas import retention_events as retention
 from offramp_schemas.base import Contact
 from services.notifier.mails import TEMPLATES, Tell, choose
 from services.notifier.policy import NotifierPolicy
@@ -95,7 +98,7 @@ def test_every_template_is_used_and_every_mail_has_one() -> None:
 
 
 def test_a_confirmation_names_all_that_the_customer_has_to_know() -> None:
-    fact = example(lifecycle.CancellationScheduled, reason_given=False, reference="CAN-7")
+    fact = example(lifecycle.CancellationScheduled, reason_given=False, reference="CAN-7", data_retained=False)
     text = one_line(render(fact).text)
     for said in (
         "CAN-7",
@@ -226,7 +229,55 @@ def test_an_amount_and_its_currency_stay_on_one_line() -> None:
     ],
 )
 def test_a_date_is_written_as_the_customer_does_and_in_english_while_their_language_is_not_spoken(locale: str, day: str) -> None:
-    assert day in render(example(lifecycle.CancellationScheduled), locale=locale).subject
+    assert day.replace(" ", "\xa0") in render(example(lifecycle.CancellationScheduled), locale=locale).subject
+
+
+def test_the_french_first_of_a_month_is_an_ordinal() -> None:
+    first = example(lifecycle.CancellationScheduled, ends_at=datetime(2026, 5, 1, 9, tzinfo=UTC))
+    assert "1er\xa0mai\xa02026" in render(first, locale="fr").subject
+    assert "11\xa0mai\xa02026" in render(example(lifecycle.CancellationScheduled, ends_at=datetime(2026, 5, 11, tzinfo=UTC)), "fr").subject
+
+
+def test_data_that_is_kept_at_the_customers_wish_is_not_said_to_be_deleted() -> None:
+    kept = example(lifecycle.CancellationScheduled, data_retained=True, deletion_due_at=datetime(2027, 5, 1, tzinfo=UTC))
+    text = one_line(render(kept).text)
+    assert "we delete your data" not in text
+    assert "We keep your data until: May 1, 2027" in text
+
+
+@pytest.mark.parametrize("stage", ["retained", "deletion_due", "deleted"])
+def test_nobody_is_sent_to_an_export_that_is_over(stage: str) -> None:
+    fact = example(lifecycle.SubscriptionEnded, asked_now=False, end_reason="pause_expired", data_stage=stage)
+    text = one_line(render(fact).text)
+    assert "export" not in text.lower()
+    assert ("you left it" in text) == (stage != "deleted")
+
+
+def test_whose_data_will_be_deleted_is_told_in_words_nobody_can_miss() -> None:
+    mail = render(example(pause.SubscriptionPaused, data_retained=False, deletion_due_at=datetime(2026, 4, 12, tzinfo=UTC)))
+    assert "data will be deleted after April\xa012,\xa02026" in mail.subject
+    assert re.search(r"^! Your data will be deleted", mail.text, re.MULTILINE)
+    assert 'class="warn"' in mail.html
+
+
+def test_a_win_back_never_promises_data_that_is_gone() -> None:
+    for step in (1, 2):
+        text = one_line(render(example(retention.WinBackDue, step=step, retained_until=None, data_stage="deleted")).text)
+        assert "as you left it" not in text
+        assert "empty account" in text
+
+
+def test_only_advertising_says_that_it_is() -> None:
+    for _, template, context in LETTERS:
+        mail = RENDERER.render(template, "en", context, "sub_1", "mail_1")
+        assert ("https://example.com/unsubscribe/sub_1/mail_1" in mail.text) == (TEMPLATES[template] == "marketing")
+        assert ("not advertising" in one_line(mail.text)) == (TEMPLATES[template] != "marketing" and template != "alert")
+
+
+def test_how_money_was_paid_is_said_in_the_customers_language() -> None:
+    paid = [render(example(refund.RefundSettled, method=each)).text for each in ("bank_transfer", "bank transfer", "Postal order 7")]
+    assert ["Bank transfer" in text for text in paid] == [True, True, False]
+    assert "Postal order 7" in paid[2]
 
 
 def test_a_deadline_names_hour_and_zone_of_the_policy() -> None:
