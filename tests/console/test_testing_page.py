@@ -17,10 +17,13 @@ from dev.sandbox.behaviour import Behaviour, Do
 from dev.system import System
 from offramp_schemas import generate
 from services.console.main import app
+from services.console.preview import Page
 from services.console.serve import Front
+from services.runtime.settings import Settings
 
 PAGE = (generate.ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-FRONT = Front({"lifecycle": "http://127.0.0.1:8101"})
+URLS = {"lifecycle": "http://127.0.0.1:8101"}
+FRONT = Front(URLS, Page(Settings(), URLS))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,8 @@ async def system() -> AsyncIterator[System]:
 
 @pytest.fixture
 async def front(system: System) -> AsyncIterator[str]:
-    async with TestServer(Front({service: system.url(service) for service in system.processes}).app()) as server:
+    urls = {service: system.url(service) for service in system.processes}
+    async with TestServer(Front(urls, Page(Settings(), urls)).app()) as server:
         yield str(server.make_url("/clock"))
 
 
