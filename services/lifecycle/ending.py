@@ -18,7 +18,7 @@ from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Active, Cancellation, Ended, Live, NonRenewing, Owed, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
-UNPAID = ("withdrawal", "refunded", "trial_expired")  # nothing is paid for after these
+UNPAID = ("withdrawal", "refunded", "payment_failed", "trial_expired")  # nothing is paid for after these
 
 
 def end(
