@@ -27,7 +27,8 @@ def due(state: Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) 
     steps = max(state.win_backs + 1, sum(state.ended_at + each <= when.now for each in after))
     next_at = state.ended_at + after[steps] if steps < len(after) else None
     given = replace(state, win_backs=steps, win_back_at=next_at)
-    if state.heard.erased_at or not state.facts.marketing_consent or state.returning:
+    asked_for = state.facts.marketing_consent and not state.heard.erased_at
+    if not asked_for or state.returning or steps > len(after):  # on the way back already, or a step that the policy no longer has
         return Decision(given)
     fact = WinBackDue(
         contact=state.facts.contact,

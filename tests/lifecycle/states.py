@@ -1,17 +1,23 @@
 """One subscription in every state and condition that the rules tell apart."""
 
 from collections.abc import Callable
+from typing import Any
 
+from offramp_schemas.account import PriceChange
 from services.lifecycle.states import Subscription
 from tests.lifecycle.given import (
     DAY,
     HOUR,
     PERIOD_END,
+    PERIOD_START,
     Story,
+    answer,
     cancellation,
+    changed,
     data_deleted,
     erased,
     failure,
+    feedback,
     free_plan,
     new_card,
     paid_plan,
@@ -44,12 +50,22 @@ def failed_before_the_pause() -> Story:
 
 
 REFUND_NOW = cancellation(mode="immediately", wants_refund=True)
+TOO_EXPENSIVE = cancellation(feedback=("too_expensive",))
+YEARLY: dict[str, Any] = {"interval": "year", "current_period_end": PERIOD_START + 365 * DAY}
+DEARER = PriceChange(price_minor=5900, currency="EUR", effective_at=PERIOD_END)
 
 STORIES: dict[str, Callable[[], Story]] = {
     "trialing": trial,
     "trialing, warned": lambda: after(trial(days=60), unused(61, trial())),
+    "trialing, its charge recalled": lambda: after(trial(), 12),
+    "trialing, extended": lambda: after(trial(), cancellation(), answer()),
     "active": paid_plan,
     "active, billing silent": lambda: after(paid_plan(), 33),
+    "active, yearly": lambda: paid_plan(**YEARLY),
+    "active, yearly, recalled": lambda: after(paid_plan(**YEARLY), 345),
+    "active, dearer from next month on": lambda: after(paid_plan(), changed(price_change=DEARER)),
+    "active, discounted": lambda: after(paid_plan(), TOO_EXPENSIVE, answer()),
+    "active, said why it may leave": lambda: after(paid_plan(), feedback("too_complex")),
     "active, free and asleep": free_plan,
     "active, free, to be warned": lambda: after(free_plan(), unused(10, free_plan())),
     "active, free, warned": lambda: after(free_plan(), unused(60, free_plan())),
@@ -68,7 +84,13 @@ STORIES: dict[str, Callable[[], Story]] = {
     "non-renewing, past due": lambda: after(paid_plan(), failure(), cancellation()),
     "non-renewing, charged in error": lambda: after(paid_plan(), cancellation(), payment("in_9", "pay_9")),
     "non-renewing, asked for money": lambda: after(paid_plan(), cancellation(wants_refund=True)),
+    "non-renewing, offered a discount": lambda: after(paid_plan(), TOO_EXPENSIVE),
+    "non-renewing, offered a pause": lambda: after(paid_plan(), cancellation(feedback=("unused",))),
+    "non-renewing, offer declined": lambda: after(paid_plan(), TOO_EXPENSIVE, answer("declined")),
+    "non-renewing, offer expired": lambda: after(paid_plan(), TOO_EXPENSIVE, 15),
+    "non-renewing, asked why": lambda: after(paid_plan(), cancellation(), 1),
     "paused": lambda: after(paid_plan(), pause()),
+    "paused, by an offer": lambda: after(paid_plan(), cancellation(feedback=("unused",)), answer()),
     "paused, data kept": lambda: after(paid_plan(), pause(keep_data=True), 6),
     "paused, deletion due": lambda: after(paid_plan(), pause(), 6),
     "paused, deleted": lambda: after(paid_plan(), pause(), 6, data_deleted()),
@@ -98,6 +120,9 @@ STORIES: dict[str, Callable[[], Story]] = {
     "ended, pause expired": lambda: after(paid_plan(payment_method_on_file=False), pause(), 105),
     "ended, canceled while paused, deleted": lambda: after(paid_plan(), pause(), 6, data_deleted(), cancellation()),
     "ended, canceled while paused, kept": lambda: after(paid_plan(), pause(keep_data=True), 6, cancellation()),
+    "ended, an offer with it": lambda: after(paid_plan(), TOO_EXPENSIVE, cancellation("CAN-2", mode="immediately")),
+    "ended, asked to return": lambda: after(paid_plan(marketing_consent=True), cancellation(mode="immediately"), 31),
+    "ended, asked to return for the last time": lambda: after(paid_plan(marketing_consent=True), cancellation(mode="immediately"), 91),
     "ended, forgotten": lambda: after(paid_plan(), cancellation(mode="immediately", keep_data=True), 6, erased()),
     "active, resumed": lambda: after(paid_plan(), pause(), 1, resume()),
     "active, returned": lambda: after(paid_plan(), cancellation(mode="immediately"), 1, reactivation()),
