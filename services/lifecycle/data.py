@@ -33,18 +33,15 @@ class Stages(TypedDict, total=False):
 
 
 def in_grace(since: datetime, now: datetime, keep: bool, rules: DataRules) -> Stages:
-    """The grace period counts from the end of access, but heard late it still leaves a day to export the data."""
+    """The grace period counts from the end of access, but heard late it still leaves a day to export the data.
+
+    What is kept is not lost when the grace period is over: only its deletion is recalled.
+    """
     grace_ends_at = max(since + rules.grace, now + rules.remind_before)
-    stages = Stages(ask_deletion_at=grace_ends_at, export_reminder_at=grace_ends_at - rules.remind_before)
     if not keep:
-        return stages
+        return Stages(ask_deletion_at=grace_ends_at, export_reminder_at=grace_ends_at - rules.remind_before)
     deletion_at = grace_ends_at + rules.retained
-    return Stages(
-        ask_deletion_at=deletion_at,
-        export_reminder_at=grace_ends_at - rules.remind_before,
-        retain_at=grace_ends_at,
-        deletion_reminder_at=deletion_at - rules.remind_before_deletion,
-    )
+    return Stages(retain_at=grace_ends_at, ask_deletion_at=deletion_at, deletion_reminder_at=deletion_at - rules.remind_before_deletion)
 
 
 def after_pause(state: Paused, now: datetime, keep: bool, rules: DataRules) -> Stages:
@@ -93,19 +90,15 @@ def export_by(state: Resting) -> datetime:
 
 def export_reminder(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The last day to export the data; a late reminder still leaves a whole one."""
-    by = max(export_by(state), when.now + policies.current.of(state.facts.plan).data.remind_before)
+    by = max(state.ask_deletion_at, when.now + policies.current.of(state.facts.plan).data.remind_before)
     fact = DataExportDue(contact=state.facts.contact, plan_name=state.facts.plan_name, export_by=by)
-    if state.retain_at:
-        after = replace(state, export_reminder_at=None, retain_at=by, ask_deletion_at=max(state.ask_deletion_at, by))
-    else:
-        after = replace(state, export_reminder_at=None, ask_deletion_at=by)
-    return Decision(after, (fact,))
+    return Decision(replace(state, export_reminder_at=None, ask_deletion_at=by), (fact,))
 
 
 def retained(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The grace period is over, and the customer asked to keep the data: it waits for their return."""
     fact = DataRetained(contact=state.facts.contact, plan_name=state.facts.plan_name, retained_until=state.ask_deletion_at)
-    return Decision(replace(state, export_reminder_at=None, retain_at=None, retained=True), (fact,))
+    return Decision(replace(state, retain_at=None, retained=True), (fact,))
 
 
 def deletion_soon(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:

@@ -62,10 +62,9 @@ def test_the_wish_may_come_with_a_second_cancellation_and_outlives_a_third() -> 
     assert end.data_retained
 
 
-def test_it_can_be_exported_for_five_days_and_is_then_retained_for_a_year() -> None:
+def test_after_five_days_of_grace_it_is_retained_for_a_year_and_nobody_is_hurried_to_export_it() -> None:
     story = kept().passes(days=4)
-    (export,) = story.heard_of(DataExportDue)
-    assert (export.export_by, stage(story)) == (NOW + 5 * DAY, "grace")
+    assert (story.heard_of(DataExportDue), stage(story)) == ([], "grace")
     story.passes(days=1)
     (told,) = story.heard_of(DataRetained)
     assert (told.retained_until, stage(story)) == (NOW + 370 * DAY, "retained")
@@ -87,7 +86,8 @@ def test_a_week_before_its_deletion_the_customer_is_reminded_and_then_it_is_aske
 def test_a_long_downtime_skips_no_stage_and_leaves_a_day_to_react() -> None:
     story = kept().sleeps_until(NOW + 500 * DAY)
     assert story.told_kinds() == ["DataDeletionSoon"]
-    assert [each.export_by for each in story.heard_of(DataExportDue)] == [NOW + 501 * DAY]
+    assert [each.deletion_due_at for each in story.heard_of(DataDeletionSoon)] == [NOW + 501 * DAY]
+    assert stage(story) == "retained"
     assert story.heard_of(DataDeletionDue) == []
 
 
