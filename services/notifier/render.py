@@ -65,11 +65,8 @@ class Renderer:
         values = self._values(context, subscription_id, mail_id) | {"marketing": TEMPLATES[template] == "marketing"}
         in_text, in_html = language.text.get_template(f"{template}.jinja"), language.html.get_template(f"{template}.jinja")
         isolated = {key: Markup("<bdi>{}</bdi>").format(values[key]) if values[key] else "" for key in ("plan", "name")}
-        return Rendered(
-            _one_line("".join(in_text.blocks["subject"](in_text.new_context(values)))),
-            _joined(in_text.render(values)),
-            in_html.render(values | isolated).strip() + "\n",
-        )
+        subject = _one_line("".join(in_text.blocks["subject"](in_text.new_context(values))))
+        return Rendered(subject, _joined(in_text.render(values)), in_html.render(values | isolated | {"subject": subject}).strip() + "\n")
 
     def _values(self, context: Mapping[str, Any], subscription_id: str, mail_id: str) -> dict[str, Any]:
         """What a template may speak of."""

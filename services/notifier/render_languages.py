@@ -53,7 +53,9 @@ def words(language: str) -> gettext.GNUTranslations:
 def extracted() -> Catalog:
     """Every text of the templates."""
     catalog = Catalog(fuzzy=False)
-    found = extract_from_dir(TEMPLATES, [("**", "jinja2.ext:babel_extract")], _OPTIONS, comment_tags=("Translators:",))
+    found = extract_from_dir(
+        TEMPLATES, [("**.mjml", "ignore"), ("**", "jinja2.ext:babel_extract")], _OPTIONS, comment_tags=("Translators:",)
+    )
     for file, _, message, comments, context in found:
         catalog.add(message, None, [(file, 1)], auto_comments=comments, context=context)
     return catalog
