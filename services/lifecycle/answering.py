@@ -19,7 +19,7 @@ from offramp_schemas.retention_events import RetentionOfferApplied, RetentionOff
 from services.lifecycle import asking, cancellation, offering, pausing
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import trialing
-from services.lifecycle.states import Active, Ended, Live, NonRenewing, Offer, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, Live, NonRenewing, Offer, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 
@@ -43,7 +43,7 @@ def answered(state: Subscription, event: RetentionOfferAnswered, when: When, pol
             return Decision(state, (offering.too_late(state, offer, policies, answered=True),))
         case Ended() if offer.outcome != "accepted":
             return Ignored("it is over, as declined as it can be")
-        case _:
+        case Trialing() | Active() | PastDue() | NonRenewing() | Paused() | Ended():
             return Decision(state, (_rejected(state, event, "no_open_offer"),))
 
 

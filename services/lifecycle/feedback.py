@@ -9,10 +9,22 @@ from typing import Literal
 from msgspec.structs import replace
 
 from offramp_schemas import Event
-from offramp_schemas.request import CancellationRequested, FeedbackSubmitted
+from offramp_schemas.request import CancellationRequested, FeedbackSubmitted, PauseRequested
 from offramp_schemas.retention_events import FeedbackRecorded, PersonalOutreachRequested, SurveyDue
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Cancellation, Ended, Facts, Feedback, Live, NonRenewing, Paused, Subscription
+from services.lifecycle.states import (
+    Active,
+    Cancellation,
+    Ended,
+    Facts,
+    Feedback,
+    Live,
+    NonRenewing,
+    PastDue,
+    Paused,
+    Subscription,
+    Trialing,
+)
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 Because = Literal["high_value", "long_standing"]
@@ -26,7 +38,7 @@ def of_leaving(
 
     Brought forward, it keeps the reasons it had, and nobody asks anew.
     """
-    facts: tuple[Event, ...] = (_recorded(state.facts, asked),) if asked.reason_given else ()
+    facts: tuple[Event, ...] = (_told(state.facts, _of(asked)),) if asked.reason_given else ()
     if isinstance(state, NonRenewing):
         return _brought_forward(state.cancellation, asked), facts
     if state.heard.erased_at:
@@ -43,7 +55,15 @@ def added(state: NonRenewing, event: CancellationRequested) -> tuple[NonRenewing
     if not (event.feedback or event.comment):
         return state, ()
     explained = _explained(state.cancellation, event)
-    return replace(state, cancellation=explained), (_recorded(state.facts, explained),)
+    return replace(state, cancellation=explained), (_told(state.facts, _of(explained)),)
+
+
+def with_pause(state: Active, event: PauseRequested, when: When) -> tuple[Active, tuple[FeedbackRecorded, ...]]:
+    """Who rests may say why, too."""
+    if not (event.feedback or event.comment):
+        return state, ()
+    said = Feedback(when.at, event.feedback, event.comment)
+    return replace(state, heard=replace(state.heard, feedback=said)), (_told(state.facts, said),)
 
 
 def submitted(state: Subscription, event: FeedbackSubmitted, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
@@ -52,22 +72,13 @@ def submitted(state: Subscription, event: FeedbackSubmitted, when: When, policie
         return Ignored("it says nothing")
     if state.heard.erased_at:
         return Ignored("whoever says it asked to be forgotten")
-    known = state.cancellation if isinstance(state, NonRenewing | Ended) else None
-    explains = known is not None and event.cancellation_ref in (None, known.reference)
-    fact = FeedbackRecorded(
-        contact=state.facts.contact,
-        plan_name=state.facts.plan_name,
-        cancellation_ref=known.reference if known and explains else event.cancellation_ref,
-        feedback=event.feedback,
-        comment=event.comment,
-        switching_to=event.switching_to,
-    )
+    said = Feedback(when.at, event.feedback, event.comment, event.switching_to, event.cancellation_ref)
     match state:
-        case NonRenewing() | Ended() if known and explains:
-            return Decision(replace(state, cancellation=_explained(known, event)), (fact,))
-        case _:
-            said = Feedback(when.at, event.feedback, event.comment, event.switching_to, event.cancellation_ref)
-            return Decision(replace(state, heard=replace(state.heard, feedback=said)), (fact,))
+        case NonRenewing() | Ended() if state.cancellation and event.cancellation_ref in (None, state.cancellation.reference):
+            told = _told(state.facts, replace(said, cancellation_ref=state.cancellation.reference))
+            return Decision(replace(state, cancellation=_explained(state.cancellation, event)), (told,))
+        case Trialing() | Active() | PastDue() | NonRenewing() | Paused() | Ended():
+            return Decision(replace(state, heard=replace(state.heard, feedback=said)), (_told(state.facts, said),))
 
 
 def survey_due(state: NonRenewing | Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -87,12 +98,17 @@ def survey_due(state: NonRenewing | Ended, timer: TimerDue, when: When, policies
     return Decision(asked, (fact,))
 
 
-def _recorded(facts: Facts, said: Cancellation) -> FeedbackRecorded:
+def _of(asked: Cancellation) -> Feedback:
+    """What was said with a cancellation."""
+    return Feedback(asked.canceled_at, asked.feedback, asked.comment, asked.switching_to, asked.reference)
+
+
+def _told(facts: Facts, said: Feedback) -> FeedbackRecorded:
     return FeedbackRecorded(
         contact=facts.contact,
         plan_name=facts.plan_name,
-        cancellation_ref=said.reference,
-        feedback=said.feedback,
+        cancellation_ref=said.cancellation_ref,
+        feedback=said.codes,
         comment=said.comment,
         switching_to=said.switching_to,
     )

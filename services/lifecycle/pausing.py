@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from offramp_schemas.pause_events import PauseRejected, SubscriptionPaused
 from offramp_schemas.request import PauseRequested
-from services.lifecycle import asking, data
+from services.lifecycle import asking, data, feedback
 from services.lifecycle.countdown import DAY, next_reminder
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, PaymentMethod, Subscription, Trialing
@@ -30,7 +30,9 @@ def requested(state: Subscription, event: PauseRequested, when: When, policies: 
         return Decision(state, (rejected(state, event, rule, policies),))
     if not isinstance(state, Active):
         raise TypeError(f"{type(state).__name__} can't be paused, but no rule says so")
-    return begin(state, event.reference, resumes_at, event.keep_data, when, policies)
+    state, said = feedback.with_pause(state, event, when)
+    paused = begin(state, event.reference, resumes_at, event.keep_data, when, policies)
+    return Decision(paused.state, (*paused.events, *said))
 
 
 def forbidden(state: Subscription, when: When, policies: LifecyclePolicies) -> Rule | None:

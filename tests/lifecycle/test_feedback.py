@@ -94,6 +94,13 @@ def test_who_did_not_cancel_may_say_why_they_may(happened: tuple[Any, ...]) -> N
     assert (story.name, story.state.heard.feedback and story.state.heard.feedback.codes) == (before, ("low_quality",))
 
 
+def test_who_pauses_may_say_why_with_it() -> None:
+    story = paid_plan()
+    story.hears(pause(feedback=("unused",), comment="On holiday"))
+    assert story.told_kinds() == ["SubscriptionPaused", "FeedbackRecorded"]
+    assert (story.name, story.state.heard.feedback and story.state.heard.feedback.comment) == ("paused", "On holiday")
+
+
 def test_nothing_said_is_nothing_recorded() -> None:
     assert isinstance(canceled().hears(feedback()), Ignored)
 
