@@ -57,6 +57,7 @@ DEARER = PriceChange(price_minor=5900, currency="EUR", effective_at=PERIOD_END)
 STORIES: dict[str, Callable[[], Story]] = {
     "trialing": trial,
     "trialing, warned": lambda: after(trial(days=60), unused(61, trial())),
+    "trialing, nothing to charge": lambda: trial(price_minor=0),
     "trialing, its charge recalled": lambda: after(trial(), 12),
     "trialing, extended": lambda: after(trial(), cancellation(), answer()),
     "active": paid_plan,

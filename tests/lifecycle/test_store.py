@@ -77,7 +77,7 @@ async def test_unknown_ids_are_left_out(connection: Connection) -> None:
 
 async def test_what_takes_away_is_due_only_when_every_input_was_read_past_it(connection: Connection) -> None:
     ack = entity("acknowledgement", STORIES["ended, in grace"]().state)
-    trial = entity("trial", STORIES["trialing"]().state)
+    trial = entity("trial", STORIES["trialing, nothing to charge"]().state)
     await TABLE.store(connection, [ack, trial])
     due = trial.guarded_wake_at
     assert due is not None
@@ -91,7 +91,10 @@ async def test_what_takes_away_is_due_only_when_every_input_was_read_past_it(con
 
 async def test_the_next_wake_up_is_the_earliest_of_either_kind(connection: Connection) -> None:
     assert await TABLE.next_wake(connection) is None
-    trial, ack = entity("trial", STORIES["trialing"]().state), entity("acknowledgement", STORIES["ended, in grace"]().state)
+    trial, ack = (
+        entity("trial", STORIES["trialing, nothing to charge"]().state),
+        entity("acknowledgement", STORIES["ended, in grace"]().state),
+    )
     await TABLE.store(connection, [trial])
     assert await TABLE.next_wake(connection) == trial.guarded_wake_at
     await TABLE.store(connection, [ack])
