@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from offramp_schemas import Event
 from offramp_schemas.account import SubscriptionStarted
+from offramp_schemas.base import ERASED
 from offramp_schemas.lifecycle_events import SubscriptionEnded
+from offramp_schemas.pause_events import SubscriptionPaused, SubscriptionReactivated
 from offramp_schemas.refund_request import RefundRequested
-from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Subscription
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, Subscription
 from services.runtime.decision import Decision, Input, Outcome, TimerDue
 from tests.lifecycle.given import (
     DAY,
@@ -24,14 +26,18 @@ from tests.lifecycle.given import (
     cancellation,
     changed,
     data_deleted,
+    erased,
     failure,
     new_card,
     paid_plan,
+    pause,
     payment,
+    reactivation,
     refund_approved,
     refund_received,
     refund_rejected,
     renewed,
+    resume,
     started,
     started_free,
     started_trial,
@@ -43,12 +49,20 @@ from tests.lifecycle.given import unused as unused_since
 NUMBERS = st.integers(1, 4)
 MODES = st.sampled_from(["at_period_end", "immediately"])
 WHO = st.sampled_from([OWNER, SUPPORT, STRANGER])
+WISHES = st.fixed_dictionaries({"wants_refund": st.booleans(), "keep_data": st.booleans()})
+PAUSES = st.sampled_from([1, 30, 365, 400])
 MOMENTS = st.one_of(st.none(), st.integers(-40, 120).map(lambda days: NOW + days * DAY))
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(lambda n, kind: failure(f"in_{n}", kind, f"pay_{n}"), NUMBERS, st.sampled_from(["soft", "hard"])),
     st.builds(lambda i, p, start, end: payment(f"in_{i}", f"pay_{p}", start, end), NUMBERS, NUMBERS, MOMENTS, MOMENTS),
     st.builds(new_card),
-    st.builds(lambda n, mode, who, money: cancellation(f"CAN-{n}", mode, who, wants_refund=money), NUMBERS, MODES, WHO, st.booleans()),
+    st.builds(
+        lambda n, mode, who, money: cancellation(f"CAN-{n}", mode, who, wants_refund=money, keep_data=not money),
+        NUMBERS,
+        MODES,
+        WHO,
+        st.booleans(),
+    ),
     st.builds(lambda n, who: withdrawal(f"WDR-{n}", who), NUMBERS, WHO),
     st.builds(lambda end, trial_end: changed(current_period_end=end, trial_ends_at=trial_end), MOMENTS, MOMENTS),
     st.builds(lambda price: changed(price_minor=price, current_period_end=None), st.sampled_from([0, 4900])),
@@ -56,7 +70,12 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(renewed),
     st.builds(lambda days: used(NOW + days * DAY), st.integers(-90, 30)),
     st.builds(lambda days: unused_since(days, paid_plan()), st.integers(1, 120)),
+    st.builds(lambda n, days, who, keep: pause(f"PAU-{n}", who, days, keep_data=keep), NUMBERS, PAUSES, WHO, st.booleans()),
+    st.builds(lambda n, who: resume(f"RES-{n}", who), NUMBERS, WHO),
+    st.builds(lambda n, who: reactivation(f"REA-{n}", who), NUMBERS, WHO),
+    st.builds(lambda card: changed(payment_method_on_file=card), st.booleans()),
     st.builds(data_deleted),
+    st.builds(erased),
     st.builds(lambda n: refund_received(f"CAN-{n}"), NUMBERS),
     st.builds(lambda n: refund_rejected(f"CAN-{n}"), NUMBERS),
     st.builds(lambda n, full: refund_approved(f"pay_{n}", full=full), NUMBERS, st.booleans()),
@@ -66,7 +85,7 @@ WAITS = st.tuples(st.just("wait"), st.sampled_from([1, 12, 24, 24 * 8, 24 * 40])
 ASLEEP = st.tuples(st.just("asleep"), st.sampled_from([12, 24 * 8, 24 * 100]))
 History = list[tuple[Event | str, int]]
 HISTORIES: st.SearchStrategy[History] = st.lists(st.one_of(HEARD, WAITS, ASLEEP), max_size=25)
-BEGINNINGS = st.sampled_from([started(), started_free(), started_trial()])
+BEGINNINGS = st.sampled_from([started(), started(payment_method_on_file=False), started_free(), started_trial()])
 
 
 LEAVING = {"survey", "win-back"}  # what may still be said when everything else is over
@@ -83,9 +102,20 @@ class Watched(Story):
             assert event not in {TimerDue(timer.name, timer.due_at) for timer in LIFECYCLE.timers(self.state)}
         check(self.state)
         if isinstance(before, Ended):
-            assert isinstance(self.state, Ended)
-            assert (self.state.ended_at, self.state.end_reason) == (before.ended_at, before.end_reason)
+            self._stays_ended_or_is_back(before)
+        if before and before.heard.erased_at:
+            assert self.state.facts.contact == ERASED
+            assert not self.state.facts.marketing_consent
         return outcome
+
+    def _stays_ended_or_is_back(self, before: Ended) -> None:
+        """An end is left by a reactivation alone, and never when the data is gone."""
+        if isinstance(self.state, Ended):
+            assert (self.state.ended_at, self.state.end_reason) == (before.ended_at, before.end_reason)
+        else:
+            assert isinstance(self.state, Active)
+            assert self.told_kinds() == ["SubscriptionReactivated"]
+            assert before.data_stage != "deleted"
 
 
 def check(state: Subscription) -> None:
@@ -105,6 +135,14 @@ def check(state: Subscription) -> None:
         assert state.remind_at is None or state.remind_at < state.ends_at
     if isinstance(state, Active) and state.inactivity:
         assert state.facts.price_minor == 0
+    if isinstance(state, Paused):
+        assert state.resumes_at <= state.paused_at + 365 * DAY
+    if isinstance(state, Paused | Ended):
+        assert not (state.retain_at and state.retained)
+        assert state.retain_at is None or state.retain_at < state.ask_deletion_at
+    if isinstance(state, Ended) and state.returning:
+        assert state.data_stage != "deleted"
+        assert state.ask_deletion_at > state.returning.give_by
 
 
 def play(beginning: SubscriptionStarted, history: History) -> Story:
@@ -123,7 +161,8 @@ def play(beginning: SubscriptionStarted, history: History) -> Story:
 @given(BEGINNINGS, HISTORIES)
 def test_a_subscription_is_never_forgotten_and_ends_once(beginning: SubscriptionStarted, history: History) -> None:
     story = play(beginning, history)
-    assert len(story.heard_of(SubscriptionEnded)) == isinstance(story.state, Ended)
+    assert len(story.heard_of(SubscriptionEnded)) - len(story.heard_of(SubscriptionReactivated)) == isinstance(story.state, Ended)
+    assert len(story.heard_of(SubscriptionPaused)) <= 1 + (story.now - NOW) // (365 * DAY)
 
 
 @settings(max_examples=100, deadline=None)
