@@ -62,13 +62,13 @@ class Renderer:
         Raises what Jinja or the fact's model raises when template and context don't fit.
         """
         language = self._language(best_for(locale))
-        values = self._values(context, subscription_id, mail_id) | {"marketing": TEMPLATES[template] == "marketing"}
+        values = self.values(template, context, subscription_id, mail_id)
         in_text, in_html = language.text.get_template(f"{template}.jinja"), language.html.get_template(f"{template}.jinja")
         isolated = {key: Markup("<bdi>{}</bdi>").format(values[key]) if values[key] else "" for key in ("plan", "name")}
         subject = _one_line("".join(in_text.blocks["subject"](in_text.new_context(values))))
         return Rendered(subject, _joined(in_text.render(values)), in_html.render(values | isolated | {"subject": subject}).strip() + "\n")
 
-    def _values(self, context: Mapping[str, Any], subscription_id: str, mail_id: str) -> dict[str, Any]:
+    def values(self, template: str, context: Mapping[str, Any], subscription_id: str, mail_id: str) -> dict[str, Any]:
         """What a template may speak of."""
         data = _harmless(context["data"])
         kind = context["fact"]
@@ -78,6 +78,7 @@ class Renderer:
             "name": "" if _ADDRESS_LIKE.search(name) else _short(name, 60),  # a greeting is no place to advertise
             "plan": _short(plan, 60),
             "links": {key: filled(page, subscription_id, mail_id) for key, page in self._policy.links},
+            "marketing": TEMPLATES[template] == "marketing",
             "seller": self._policy.sender.name,
             "free_plan_remains": self._policy.free_plan_remains,
         }
@@ -85,10 +86,11 @@ class Renderer:
     def _language(self, locale: Locale) -> _Language:
         key = str(locale)
         if key not in self._languages:
-            self._languages[key] = _Language(self._environment(locale, "text"), self._environment(locale, "html"))
+            self._languages[key] = _Language(self.environment(locale, "text"), self.environment(locale, "html"))
         return self._languages[key]
 
-    def _environment(self, locale: Locale, part: str) -> SandboxedEnvironment:
+    def environment(self, locale: Locale, part: str) -> SandboxedEnvironment:
+        """How one part is written in one language: its words, filters and macros."""
         environment = SandboxedEnvironment(
             loader=self._loader,
             autoescape=part == "html",

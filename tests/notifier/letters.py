@@ -114,6 +114,7 @@ def _about_staying() -> list[FollowUp]:
         example(reminder, kind="price_change", previous_minor=None),
         *(example(lifecycle.DataDeletionSoon, data_retained=retained, state="ended") for retained in (True, False)),
         example(lifecycle.DataDeletionSoon, data_retained=False, state="paused"),
+        example(lifecycle.SubscriptionDataDeleted, state="paused"),
     ]
 
 
