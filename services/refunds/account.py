@@ -1,11 +1,18 @@
-"""What billing tells: who the customer is, which period runs, what was paid. Only the newest picture counts."""
+"""What billing tells: who the customer is, which period runs, what was paid. Only the newest picture counts.
+
+Of a person who asked to be forgotten, nothing but the money stays.
+"""
 
 from msgspec.structs import replace
 
-from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
+from offramp_schemas.account import PersonErased, SubscriptionFacts, SubscriptionRenewed
+from offramp_schemas.base import ERASED
 from offramp_schemas.payment import PaymentSucceeded
-from services.refunds.states import Account, Customer, Payment
+from services.refunds.payments import Payment
+from services.refunds.states import Account, Customer
 from services.runtime.decision import Decision, Ignored, When
+
+Told = SubscriptionFacts | SubscriptionRenewed | PaymentSucceeded | PersonErased
 
 
 def opened(subscription_id: str, facts: SubscriptionFacts, when: When) -> Decision[Account]:
@@ -19,7 +26,22 @@ def pictured(account: Account, facts: SubscriptionFacts, when: When) -> Decision
         return Ignored("older_than_known")
     customer = _customer(facts, when)
     customer = replace(customer, account_created_at=customer.account_created_at or account.customer.account_created_at)
+    if account.erased:  # billing may not have heard of it yet
+        customer = replace(customer, email=account.customer.email, name=account.customer.name, locale=account.customer.locale)
     return Decision(replace(account, customer=customer, period_start=facts.current_period_start or account.period_start))
+
+
+def hear(account: Account, event: Told, when: When) -> Decision[Account] | Ignored:
+    """The table of what is told."""
+    match event:
+        case SubscriptionFacts():
+            return pictured(account, event, when)
+        case SubscriptionRenewed():
+            return renewed(account, event)
+        case PaymentSucceeded():
+            return paid(account, event, when)
+        case PersonErased():
+            return erased(account)
 
 
 def renewed(account: Account, event: SubscriptionRenewed) -> Decision[Account] | Ignored:
@@ -42,6 +64,18 @@ def paid(account: Account, event: PaymentSucceeded, when: When) -> Decision[Acco
         period_end=event.period_end,
     )
     return Decision(replace(account, payments={**account.payments, payment.payment_id: payment}))
+
+
+def erased(account: Account) -> Decision[Account] | Ignored:
+    """The person asked to be forgotten. An open refund keeps its address until it is over: its mails are owed."""
+    return Ignored("erased_before") if account.erased else Decision(replace(account, erased=True))
+
+
+def forget(account: Account) -> Account:
+    """Who asked to be forgotten is, as soon as no refund is open."""
+    if not account.erased or account.customer.email == ERASED.email or not all(each.over for each in account.refunds.values()):
+        return account
+    return replace(account, customer=replace(account.customer, email=ERASED.email, name=ERASED.name, locale=ERASED.locale))
 
 
 def _customer(facts: SubscriptionFacts, when: When) -> Customer:

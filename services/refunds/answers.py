@@ -9,6 +9,7 @@ from msgspec import Struct
 
 NOT_FOUND = "not_found"
 DISPUTED = frozenset({"charge_disputed", "charge_for_pending_refund_disputed"})
+NOT_SO_MUCH_LEFT = frozenset({"charge_already_refunded", "amount_too_large"})
 NO_MONEY = frozenset({"insufficient_funds", "balance_insufficient"})
 
 
@@ -21,6 +22,13 @@ class ProviderRefund(Struct, frozen=True):
     expires_at: datetime | None = None
     action_url: str | None = None
     arn: str | None = None
+    amount_minor: int = 0
+    metadata: Mapping[str, str] = {}
+
+
+def provider_refunds(answer: Mapping[str, Any]) -> tuple[ProviderRefund, ...]:
+    """Out of a survey's JSON."""
+    return msgspec.convert(answer["refunds"], tuple[ProviderRefund, ...])
 
 
 def provider_refund(answer: Mapping[str, Any]) -> ProviderRefund:

@@ -9,7 +9,7 @@ from services.refunds.policy import Waits
 from services.refunds.states import Attempt, Refund, Submitting, Succeeded, Unknown
 from services.runtime.decision import Call, Decision
 
-CREATE, FIND, READ = "refund.create", "refund.find", "refund.read"
+CREATE, FIND, READ, SURVEY = "refund.create", "refund.find", "refund.read", "payment.survey"
 
 
 def send(case: Case, refund: Refund) -> Decision[Refund]:
@@ -45,7 +45,15 @@ def ask_later(case: Case, refund: Refund) -> Refund:
     attempt = refund.attempt
     if attempt is None:
         return refund
-    return with_attempt(refund, replace(attempt, waiting_for=None, ask_at=_ask_at(case, refund, attempt.patience)))
+    ask_at = case.when.now if attempt.again else _ask_at(case, refund, attempt.patience)
+    return with_attempt(refund, replace(attempt, waiting_for=None, ask_at=ask_at, again=False))
+
+
+def ask_now(case: Case, refund: Refund, attempt: Attempt) -> Decision[Refund]:
+    """The provider sent word: what it says is read there, once the question that may be out is answered."""
+    if attempt.waiting_for is None:
+        return ask(case, refund, attempt)
+    return Decision(with_attempt(refund, replace(attempt, again=True)))
 
 
 def with_attempt(refund: Refund, attempt: Attempt) -> Refund:
@@ -59,12 +67,13 @@ def _ask_at(case: Case, refund: Refund, patience: int) -> datetime:
         case Succeeded(watched_until=until) if now < until:
             return min(now + policy.watch_every, until)  # the last question is asked when the watch ends
         case Unknown():
-            return now + _wait(policy.unknown_waits, patience)
+            return now + wait(policy.unknown_waits, patience)
         case _:
-            return now + _wait(policy.pending_waits, patience)
+            return now + wait(policy.pending_waits, patience)
 
 
-def _wait(waits: Waits, patience: int) -> timedelta:
+def wait(waits: Waits, patience: int) -> timedelta:
+    """The longer, the more patient; the last one goes on for ever."""
     return waits[min(patience, len(waits) - 1)]
 
 
@@ -81,4 +90,9 @@ def _create(case: Case, refund: Refund, attempt: Attempt, call_key: str) -> Call
 
 def _metadata(case: Case, refund: Refund, attempt: Attempt) -> dict[str, str]:
     """Written on the provider's refund, so that it can be found without its id. No personal data."""
-    return {"refund_id": refund.refund_id, "attempt": str(attempt.number), "subscription_id": case.subscription_id}
+    return name_of(refund, attempt) | {"subscription_id": case.subscription_id}
+
+
+def name_of(refund: Refund, attempt: Attempt) -> dict[str, str]:
+    """What tells one attempt from all others."""
+    return {"refund_id": refund.refund_id, "attempt": str(attempt.number)}

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from offramp_schemas import Reason
-from offramp_schemas.refund_events import RefundFact, RefundFailed, RefundSettled, RefundStalled
+from offramp_schemas.refund_events import RefundFact, RefundFailed, RefundSettled, RefundStalled, RefundSuperseded
 from offramp_schemas.refund_request import RefundRetried, RefundSettledManually
 from services.refunds.answers import DISPUTED, NO_MONEY
 from services.refunds.attempts import ask_later, send, with_attempt
@@ -13,6 +13,7 @@ from services.refunds.states import (
     Attempt,
     Escalation,
     NeedsAttention,
+    PendingReview,
     Refund,
     Reversed,
     SettledManually,
@@ -22,13 +23,15 @@ from services.refunds.states import (
 )
 from services.runtime.decision import Decision, Refused
 
+NOT_SO_MUCH = "not so much is left of the payment: if somebody gave it back, settle the refund by the provider's name of theirs"
+
 
 def failed(case: Case, refund: Refund, attempt: Attempt, reason: str, *, again: bool = True) -> Decision[Refund]:
     """The provider did not do it, for certain."""
     failing = with_attempt(refund, over(case, attempt))
     if reason in DISPUTED:
         superseded = finish(failing, Superseded())
-        return Decision(superseded, (case.say(RefundFailed, superseded, reason=reason, attempts=len(failing.attempts)),))
+        return Decision(superseded, (case.say(RefundSuperseded, superseded, reason=reason),))
     if not again or refund.tries >= case.policy.attempts:
         return give_up(case, failing, reason, definite=True)
     waits = case.policy.attempt_waits
@@ -57,9 +60,18 @@ def give_up(case: Case, refund: Refund, reason: str, *, definite: bool, cause: s
     return Decision(waits, told)
 
 
+def next_attempt(case: Case, refund: Refund) -> Decision[Refund]:
+    """Its time has come; meanwhile somebody else may have given the money back."""
+    if refund.amount_minor > case.available_minor:
+        return give_up(case, refund, "somebody else gave it back", definite=False)
+    return send(case, refund)
+
+
 def retried(case: Case, refund: Refund, _: RefundRetried) -> Decision[Refund] | Refused:
     """A fresh attempt, unless one is open: two could both be paid."""
     match refund.stage:
+        case NeedsAttention() | Reversed() if refund.amount_minor > case.available_minor:
+            return Refused(Reason.WRONG_STATE, NOT_SO_MUCH)
         case NeedsAttention() | Reversed() if refund.attempt is None:
             afresh = enter(case, replace(refund, tries=0), Submitting(), case.when.now + case.policy.submit_within)
             return send(case, afresh)
@@ -70,10 +82,13 @@ def retried(case: Case, refund: Refund, _: RefundRetried) -> Decision[Refund] | 
 
 
 def settled(case: Case, refund: Refund, event: RefundSettledManually) -> Decision[Refund] | Refused:
-    """A person paid it back another way."""
+    """A person paid it back another way, or found that somebody had: then the provider's name for that refund is the reference."""
     match refund.stage:
         case NeedsAttention() | Reversed():
-            done = finish(refund, SettledManually(event.settlement_ref))
-            return Decision(done, (case.say(RefundSettled, done, settlement_ref=event.settlement_ref, method=event.method),))
+            pass
+        case PendingReview() if refund.amount_minor > case.available_minor:
+            pass
         case _:
             return Refused(Reason.WRONG_STATE, f"the refund is {refund.state}: it needs no other way")
+    done = finish(refund, SettledManually(event.settlement_ref))
+    return Decision(done, (case.say(RefundSettled, done, settlement_ref=event.settlement_ref, method=event.method),))

@@ -1,12 +1,16 @@
 """How a subscription's refund account answers an event. Each conversation has a file of its own; here they are routed."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 from offramp_schemas import Event, FollowUp, Reason
-from offramp_schemas.account import SubscriptionChanged, SubscriptionFacts, SubscriptionRenewed, SubscriptionStarted
+from offramp_schemas.account import PersonErased, SubscriptionChanged, SubscriptionFacts, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.payment import PaymentSucceeded
-from offramp_schemas.refund_events import RefundFact
+from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
+from offramp_schemas.refund_provider import ProviderRefundUpdated
 from offramp_schemas.refund_request import (
+    ForeignRefundExplained,
     RefundAppealed,
     RefundChased,
     RefundDecided,
@@ -15,9 +19,10 @@ from offramp_schemas.refund_request import (
     RefundSettledManually,
 )
 from services.refunds import account as accounts
-from services.refunds import appealing, attention, escalating, requesting, reviewing, submitting
+from services.refunds import appealing, attention, escalating, foreign, hearing, requesting, reviewing, submitting
 from services.refunds import timers as wakes
-from services.refunds.attempts import ask, send
+from services.refunds.answers import NOT_SO_MUCH_LEFT
+from services.refunds.attempts import SURVEY, ask, ask_now
 from services.refunds.case import Case
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Approved, Refund, Rejected, Reversed
@@ -25,7 +30,7 @@ from services.runtime.decision import CallAnswered, Decision, Ignored, Input, No
 from services.runtime.policies import Policies
 
 AboutARefund = RefundChased | RefundAppealed | RefundDecided | RefundRetried | RefundSettledManually
-HEARD = (SubscriptionFacts, SubscriptionRenewed, PaymentSucceeded, RefundRequested, *get_args(AboutARefund))
+HEARD = (*get_args(accounts.Told), RefundRequested, *get_args(AboutARefund), ProviderRefundUpdated, ForeignRefundExplained)
 
 
 class Refunds:
@@ -44,7 +49,8 @@ class Refunds:
             case SubscriptionStarted() | SubscriptionChanged():
                 return frozenset({"subscription"})
             case PaymentSucceeded():
-                return frozenset({"payment", f"payment:{event.payment_id}"})
+                charge = event.provider_payment_id or event.payment_id
+                return frozenset({"payment", f"payment:{event.payment_id}", f"charge:{charge}"})
             case RefundRequested(payment_id=None):
                 return frozenset({f"refund:{event.request_ref}"})
             case RefundRequested(payment_id=str(payment_id)):
@@ -53,31 +59,16 @@ class Refunds:
                 return frozenset()
 
     def decide(self, entity_id: str, state: Account | None, event: Input, when: When) -> Outcome[Account]:
-        """The table of conversations."""
-        match state, event:
-            case None, SubscriptionFacts():
-                return accounts.opened(entity_id, event, when)
-            case None, Event():
-                return NotSeenYet("subscription")
-            case Account(), SubscriptionFacts():
-                return accounts.pictured(state, event, when)
-            case Account(), SubscriptionRenewed():
-                return accounts.renewed(state, event)
-            case Account(), PaymentSucceeded():
-                return accounts.paid(state, event, when)
-            case Account(), RefundRequested():
-                return self._requested(state, event, when)
-            case Account(), RefundChased() | RefundAppealed() | RefundDecided() | RefundRetried() | RefundSettledManually():
-                return self._about(state, event, when)
-            case Account(), TimerDue():
-                return self._timer_due(state, event, when)
-            case Account(), CallAnswered():
-                return self._answered(state, event, when)
-        raise TypeError(f"no rule for {type(event).__name__} in {type(state).__name__}")
+        """What the account answers. Whoever asked to be forgotten is, with the last open refund."""
+        outcome = self._decide(entity_id, state, event, when)
+        if isinstance(outcome, Decision) and outcome.state.erased:
+            return replace(outcome, state=accounts.forget(outcome.state))
+        return outcome
 
     def timers(self, state: Account) -> frozenset[Timer]:
-        """Those of all its refunds."""
-        return frozenset[Timer]().union(*(wakes.timers(each, self.policies[each.policy_version]) for each in state.refunds.values()))
+        """Those of all its refunds, and of what others gave back."""
+        ours = (wakes.timers(each, self.policies[each.policy_version]) for each in state.refunds.values())
+        return frozenset[Timer]().union(*ours, *(wakes.of_payment(each) for each in state.payments.values()))
 
     def name(self, state: Account) -> str:
         """The states of its open refunds, or of its last one."""
@@ -85,10 +76,35 @@ class Refunds:
         return "+".join(each.state for each in refunds if not each.over) or (refunds[-1].state if refunds else "no_refund")
 
     def identify(self, entity_id: str, state: Account, fact: FollowUp) -> tuple[str, str]:
-        """A fact of refunds speaks of one refund."""
+        """A fact of refunds speaks of one refund, ours or somebody else's."""
         if isinstance(fact, RefundFact):
             return fact.refund_id, state.refunds[fact.refund_id].state
+        if isinstance(fact, ForeignRefundSeen | ForeignRefundClosed):
+            return fact.provider_refund_id, state.payments[fact.payment_id].foreign[fact.provider_refund_id].state
         return entity_id, self.name(state)
+
+    def _decide(self, entity_id: str, state: Account | None, event: Input, when: When) -> Outcome[Account]:
+        """The table of conversations."""
+        match state, event:
+            case None, SubscriptionFacts():
+                return accounts.opened(entity_id, event, when)
+            case None, Event():
+                return NotSeenYet("subscription")
+            case Account(), SubscriptionFacts() | SubscriptionRenewed() | PaymentSucceeded() | PersonErased():
+                return accounts.hear(state, event, when)
+            case Account(), RefundRequested():
+                return self._requested(state, event, when)
+            case Account(), RefundChased() | RefundAppealed() | RefundDecided() | RefundRetried() | RefundSettledManually():
+                return self._about(state, event, when)
+            case Account(), ProviderRefundUpdated():
+                return self._word(state, event, when)
+            case Account(), ForeignRefundExplained():
+                return foreign.explained(state, event)
+            case Account(), TimerDue():
+                return self._timer_due(state, event, when)
+            case Account(), CallAnswered():
+                return self._answered(state, event, when)
+        raise TypeError(f"no rule for {type(event).__name__} in {type(state).__name__}")
 
     def _requested(self, account: Account, event: RefundRequested, when: When) -> Outcome[Account]:
         if refund := requesting.known(account, event):
@@ -111,11 +127,26 @@ class Refunds:
             case RefundRetried():
                 return _inside(account, attention.retried(case_, refund, event))
             case RefundSettledManually():
-                return _inside(account, attention.settled(case_, refund, event))
+                outcome = _inside(account, attention.settled(case_, refund, event))
+                return _then(outcome, lambda done: foreign.settled(done, refund.payment_id, event))
+
+    def _word(self, account: Account, event: ProviderRefundUpdated, when: When) -> Outcome[Account]:
+        refund = hearing.meant(account, event)
+        if refund is None or refund.attempt is None:
+            return hearing.not_ours(account, event)
+        if refund.over:
+            return Ignored("refund_over")
+        return _inside(account, ask_now(self._case(account, refund, when), refund, refund.attempt))
 
     def _timer_due(self, account: Account, event: TimerDue, when: When) -> Outcome[Account]:
-        what, refund_id, _ = event.name.split(":")
-        refund = account.refunds[refund_id]
+        what, one, two = event.name.split(":", 2)
+        if what == "survey":
+            return foreign.look(account, account.payments[two])
+        if what == "foreign":
+            return foreign.remind(account, two, when, self.policies)
+        return self._refund_due(account, what, account.refunds[one], when)
+
+    def _refund_due(self, account: Account, what: str, refund: Refund, when: When) -> Outcome[Account]:
         case_ = self._case(account, refund, when)
         match what, refund.stage, refund.attempt:
             case "alarm", _, _:
@@ -123,17 +154,22 @@ class Refunds:
             case "ask", _, attempt if attempt is not None:
                 return _inside(account, ask(case_, refund, attempt))
             case "attempt", Approved(), _:
-                return _inside(account, send(case_, refund))
+                return _inside(account, attention.next_attempt(case_, refund))
             case "attention", Reversed(reason=reason), _:
                 return _inside(account, attention.give_up(case_, refund, reason, definite=False))
         raise TypeError(f"no rule for the timer {what} of a refund that is {refund.state}")
 
     def _answered(self, account: Account, event: CallAnswered, when: When) -> Outcome[Account]:
+        if event.kind == SURVEY:
+            return foreign.surveyed(account, event, when, self.policies)
         refund = account.refunds[event.key.split(":")[1]]
         attempt = refund.attempt
         if attempt is None or attempt.waiting_for != event.key:
             return Ignored("nobody_waits_for_it")
-        return _inside(account, submitting.answered(self._case(account, refund, when), refund, attempt, event))
+        outcome = _inside(account, submitting.answered(self._case(account, refund, when), refund, attempt, event))
+        if event.answer is not None and event.answer.get("error") in NOT_SO_MUCH_LEFT:  # by whose doing?
+            return _then(outcome, lambda done: foreign.look(done, done.payments[refund.payment_id]))
+        return outcome
 
     def _case(self, account: Account, refund: Refund, when: When) -> Case:
         return Case.of(account, refund.payment_id, self.policies[refund.policy_version], when, refund_id=refund.refund_id)
@@ -153,3 +189,11 @@ def _inside(account: Account, outcome: Decision[Refund] | NotSeenYet | Refused) 
     if isinstance(outcome, Decision):
         return Decision(account.with_refund(outcome.state), outcome.events, outcome.calls)
     return outcome
+
+
+def _then(outcome: Outcome[Account], more: Callable[[Account], Decision[Account]]) -> Outcome[Account]:
+    """What else follows from a decision, in the same breath."""
+    if not isinstance(outcome, Decision):
+        return outcome
+    further = more(outcome.state)
+    return Decision(further.state, (*outcome.events, *further.events), (*outcome.calls, *further.calls))

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from offramp_schemas.refund_events import RefundActionNeeded, RefundArrived, RefundClosed, RefundFact, RefundIssued, RefundReversed
-from services.refunds.answers import ProviderRefund
+from services.refunds.answers import DISPUTED, ProviderRefund
 from services.refunds.attempts import ask_later, with_attempt
 from services.refunds.attention import failed, give_up, over
 from services.refunds.case import Case, enter, finish
@@ -22,7 +22,7 @@ def says(case: Case, refund: Refund, before: Attempt, said: ProviderRefund) -> D
         case Succeeded(watched_until=until), "succeeded" if case.when.now >= until:
             closed = finish(heard, Closed())
             return Decision(closed, (case.say(RefundClosed, closed),))
-        case Succeeded(), "failed" | "canceled":
+        case Succeeded(), "failed" | "canceled" if said.failure_reason not in DISPUTED:
             return _reverse(case, heard, attempt, said)
         case _, "failed":
             return failed(case, heard, attempt, said.failure_reason or "failed")

@@ -12,6 +12,7 @@ from accounts where subscription_id = any($1::text[]) order by subscription_id
 insert into accounts select * from jsonb_populate_recordset(null::accounts, $1::jsonb)
 on conflict (subscription_id) do update set
   version = excluded.version, country = excluded.country, consumer = excluded.consumer, open_refunds = excluded.open_refunds,
+  open_cases = excluded.open_cases,
   wake_at = excluded.wake_at, guarded_wake_at = excluded.guarded_wake_at, details = excluded.details
 
 -- name: store_payments
@@ -41,6 +42,26 @@ on conflict (refund_id, attempt) do update set
   provider_refund_id = excluded.provider_refund_id, raw_status = excluded.raw_status, failed_at = excluded.failed_at
 where (known.provider_refund_id, known.raw_status, known.failed_at)
   is distinct from (excluded.provider_refund_id, excluded.raw_status, excluded.failed_at)
+
+-- name: store_foreign
+-- What others gave back: only the case about it changes, and what the provider says.
+insert into foreign_refunds as known select * from jsonb_populate_recordset(null::foreign_refunds, $1::jsonb)
+on conflict (payment_id, provider_refund_id) do update set
+  provider_status = excluded.provider_status, seen_at = excluded.seen_at, owner = excluded.owner,
+  next_action_at = excluded.next_action_at, deadline_at = excluded.deadline_at
+where (known.provider_status, known.seen_at, known.owner, known.next_action_at, known.deadline_at)
+  is distinct from (excluded.provider_status, excluded.seen_at, excluded.owner, excluded.next_action_at, excluded.deadline_at)
+
+-- name: subscription_of
+-- Whose refund a provider speaks of: by its own name for it, or by the charge's. Both are ours, nothing is taken from what was sent.
+select coalesce(
+  (select r.subscription_id from refund_attempts a join refunds r using(refund_id) where a.provider_refund_id = $1),
+  (select p.subscription_id from payments p where p.provider_payment_id = any($2::text[]) order by p.payment_id limit 1))
+
+-- name: count_cases
+-- For the gauge: refunds that somebody else made and nobody has explained.
+select owner, case when deadline_at < $1 then 'yes' else 'no' end as overdue, count(*)
+from foreign_refunds where next_action_at is not null group by 1, 2
 
 -- name: count_open
 -- For the gauge: whatever is not over has a next action.

@@ -10,9 +10,10 @@ from offramp_schemas.refund_events import RefundFact, RefundReceived, RefundReje
 from offramp_schemas.refund_request import RefundRequested
 from services.refunds.case import Case
 from services.refunds.eligibility import basis_of, windows
+from services.refunds.payments import Payment
 from services.refunds.policy import Policy
 from services.refunds.reviewing import reject, wait_for_a_person
-from services.refunds.states import Account, Payment, PendingReview, Refund, Rejected
+from services.refunds.states import Account, PendingReview, Refund, Rejected
 from services.refunds.submitting import approve
 from services.runtime.decision import Decision, NotSeenYet, Refused, When
 from services.runtime.policies import Policies

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from offramp_schemas import Reason
 from offramp_schemas.refund_events import RefundRejected, RefundReviewNeeded
 from offramp_schemas.refund_request import RefundDecided
+from services.refunds.attention import NOT_SO_MUCH
 from services.refunds.case import Case, enter, finish
 from services.refunds.states import PendingReview, Refund, Rejected
 from services.refunds.submitting import approve
@@ -60,6 +61,8 @@ def _approve(case: Case, refund: Refund, stage: PendingReview, person: str) -> D
     """The deadline is for all of them: a first approval does not move it."""
     if person.casefold() in {each.casefold() for each in stage.approved_by}:
         return Refused(Reason.NOT_ALLOWED, "this person approved it already: so large a refund takes two different persons")
+    if refund.amount_minor > case.available_minor:
+        return Refused(Reason.WRONG_STATE, NOT_SO_MUCH)
     approved_by = (*stage.approved_by, person)
     if len(approved_by) >= stage.approvals_needed:
         return approve(case, refund, *approved_by)

@@ -14,6 +14,9 @@ from services.runtime.settings import Settings
 from services.runtime.stored import Connection
 from services.runtime.telemetry import REGISTRY, TableGauge
 
+CASES = Gauge(
+    "offramp_foreign_refunds_open", "Refunds that somebody else made and nobody has explained", ["owner", "overdue"], registry=REGISTRY
+)
 OPEN = Gauge("offramp_refunds_open", "Refunds that are not over", ["state", "owner", "level", "overdue"], registry=REGISTRY)
 
 
@@ -21,5 +24,5 @@ async def build(settings: Settings, connection: Connection) -> Service[Account]:
     """The service, with every policy version it has ever used. Raises PolicyError."""
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
     provider = SandboxProvider(settings.provider_url, settings.provider_key.get_secret_value())
-    gauges = (TableGauge(OPEN, QUERIES["count_open"]),)
+    gauges = (TableGauge(OPEN, QUERIES["count_open"]), TableGauge(CASES, QUERIES["count_cases"]))
     return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), gauges=gauges, resources=(provider,))

@@ -1,5 +1,6 @@
 """A subscription's refund account: who the customer is, what was paid, and every refund of it. Frozen; `replace` makes the next one."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from offramp_schemas import Contact
 from offramp_schemas.refund_events import Basis
+from services.refunds.payments import Payment
 
 
 class Customer(Struct, frozen=True):
@@ -28,18 +30,6 @@ class Customer(Struct, frozen=True):
     def contact(self) -> Contact:
         """As a fact carries it."""
         return Contact(email=self.email, name=self.name, locale=self.locale)
-
-
-class Payment(Struct, frozen=True):
-    """Captured money. `external_minor`: refunded at the provider, not by us."""
-
-    payment_id: str
-    provider_payment_id: str
-    captured_minor: int
-    currency: str
-    captured_at: datetime
-    period_end: datetime | None = None
-    external_minor: int = 0
 
 
 class Attempt(Struct, frozen=True):
@@ -64,6 +54,8 @@ class Attempt(Struct, frozen=True):
     raw_status: str | None = None
     issued_at: datetime | None = None
     failed_at: datetime | None = None
+    again: bool = False
+    """The provider sent word while the question was out: its answer may be older than that."""
 
 
 class PendingReview(Struct, frozen=True, tag_field="state", tag="pending_review"):
@@ -221,6 +213,8 @@ class Account(Struct, frozen=True):
     period_start: datetime | None = None
     payments: Mapping[str, Payment] = {}
     refunds: Mapping[str, Refund] = {}
+    erased: bool = False
+    """The person asked to be forgotten."""
 
     def reserved_minor(self, payment_id: str, besides: str | None = None) -> int:
         """What its refunds take of a payment: all but the rejected. One that needs attention is owed, one settled otherwise is paid."""
@@ -229,8 +223,20 @@ class Account(Struct, frozen=True):
 
     def available_minor(self, payment_id: str, to: str | None = None) -> int:
         """What can be refunded of a payment at most; `to` one refund, that may be among those that take of it already."""
-        payment = self.payments[payment_id]
-        return payment.captured_minor - payment.external_minor - self.reserved_minor(payment_id, besides=to)
+        return self.payments[payment_id].captured_minor - self.external_minor(payment_id) - self.reserved_minor(payment_id, besides=to)
+
+    def external_minor(self, payment_id: str) -> int:
+        """What others gave back of a payment. One of theirs by which a person settled a refund of ours is not counted a second time."""
+        settled: Counter[str] = Counter()
+        for refund in self.refunds.values():
+            if refund.payment_id == payment_id and isinstance(refund.stage, SettledManually):
+                settled[refund.stage.settlement_ref] += refund.amount_minor
+        counted = (each for each in self.payments[payment_id].foreign.values() if each.counts)
+        return sum(max(0, each.amount_minor - settled[each.provider_refund_id]) for each in counted)
+
+    def with_payment(self, payment: Payment) -> "Account":
+        """The account with this payment as it is now."""
+        return replace(self, payments={**self.payments, payment.payment_id: payment})
 
     def with_refund(self, refund: Refund) -> "Account":
         """The account with this refund as it is now."""

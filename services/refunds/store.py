@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from services.refunds import states
+from services.refunds.payments import Payment
 from services.refunds.policy import Policy
-from services.refunds.states import Account, Payment, Refund, SettledManually
+from services.refunds.states import Account, Refund, SettledManually
 from services.refunds.timers import next_action_at
 from services.runtime import sql
 from services.runtime.policies import Policies
@@ -45,6 +46,7 @@ class RefundStore:
             ("store_accounts", [_account(each) for each in entities]),
             ("store_payments", [_payment(each.state, paid) for each in entities for paid in each.state.payments.values()]),
             ("store_refunds", [self._refund(each, refund) for each in entities for refund in each.state.refunds.values()]),
+            ("store_foreign", [row for each in entities for paid in each.state.payments.values() for row in _foreign(each.state, paid)]),
             ("store_attempts", [row for each in entities for refund in each.state.refunds.values() for row in _attempts(refund)]),
         )
         for query, rows in written:
@@ -95,6 +97,7 @@ def _account(entity: Entity[Account]) -> Row:
         "country": account.customer.country,
         "consumer": account.customer.consumer,
         "open_refunds": sum(not each.over for each in account.refunds.values()),
+        "open_cases": sum(each.remind_at is not None for paid in account.payments.values() for each in paid.foreign.values()),
         "wake_at": entity.wake_at,
         "guarded_wake_at": entity.guarded_wake_at,
         "details": msgspec.Raw(states.encode(account)),
@@ -110,8 +113,26 @@ def _payment(account: Account, payment: Payment) -> Row:
         "captured_minor": payment.captured_minor,
         "captured_at": payment.captured_at,
         "reserved_minor": account.reserved_minor(payment.payment_id),
-        "external_minor": payment.external_minor,
+        "external_minor": account.external_minor(payment.payment_id),
     }
+
+
+def _foreign(account: Account, payment: Payment) -> list[Row]:
+    return [
+        {
+            "payment_id": payment.payment_id,
+            "provider_refund_id": each.provider_refund_id,
+            "subscription_id": account.subscription_id,
+            "currency": payment.currency,
+            "amount_minor": each.amount_minor,
+            "provider_status": each.provider_status,
+            "seen_at": each.seen_at,
+            "owner": each.owner if each.remind_at is not None else None,
+            "next_action_at": each.remind_at,
+            "deadline_at": each.act_by,
+        }
+        for each in payment.foreign.values()
+    ]
 
 
 def _attempts(refund: Refund) -> list[Row]:

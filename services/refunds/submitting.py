@@ -53,5 +53,5 @@ def _not_found(case: Case, refund: Refund, attempt: Attempt) -> Decision[Refund]
     since = attempt.missing_since or now
     if now - since >= policy.missing_again_after:
         return failed(case, refund, attempt, "never reached the provider")
-    again_at = since + policy.missing_again_after
-    return Decision(with_attempt(refund, replace(attempt, missing_since=since, waiting_for=None, ask_at=again_at)))
+    again_at = now if attempt.again else since + policy.missing_again_after
+    return Decision(with_attempt(refund, replace(attempt, missing_since=since, waiting_for=None, ask_at=again_at, again=False)))

@@ -1,7 +1,11 @@
-"""When a refund wakes: a function of its state, so no deadline is forgotten. A name is `what:refund_id:number`."""
+"""When a refund or a payment wakes: a function of its state, so no deadline is forgotten.
+
+A name is `what:refund_id:number`, or `what:number:id` where the id is somebody else's and may have a colon.
+"""
 
 from datetime import datetime
 
+from services.refunds.payments import Payment
 from services.refunds.policy import Policy
 from services.refunds.states import Approved, Refund, Reversed
 from services.runtime.decision import Timer
@@ -22,6 +26,19 @@ def timers(refund: Refund, policy: Policy) -> frozenset[Timer]:
             found.add(Timer(f"attempt:{refund.refund_id}:{len(refund.attempts) + 1}", at))
         case Reversed(since=since):
             found.add(Timer(f"attention:{refund.refund_id}:{len(refund.attempts)}", since))
+    return frozenset(found)
+
+
+def of_payment(payment: Payment) -> frozenset[Timer]:
+    """Cases about refunds that we did not make, and the next look for them."""
+    found = {
+        Timer(f"foreign:{each.said + 1}:{each.provider_refund_id}", each.remind_at)
+        for each in payment.foreign.values()
+        if each.remind_at is not None
+    }
+    survey = payment.survey
+    if survey is not None and survey.ask_at is not None:
+        found.add(Timer(f"survey:{survey.asked + 1}:{payment.payment_id}", survey.ask_at))
     return frozenset(found)
 
 

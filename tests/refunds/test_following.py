@@ -13,6 +13,7 @@ from offramp_schemas.refund_events import (
     RefundReversed,
     RefundSettled,
     RefundStalled,
+    RefundSuperseded,
 )
 from offramp_schemas.refund_request import RefundRetried, RefundSettledManually
 from services.runtime.decision import Refused
@@ -131,6 +132,16 @@ def test_a_dispute_takes_over_even_later() -> None:
     desk = after(status="pending")
     ask(desk, status="failed", failure_reason="charge_for_pending_refund_disputed")
     assert desk.refund.state == "superseded"
+
+
+@pytest.mark.parametrize("status", ["pending", "succeeded"])
+def test_a_disputed_charge_is_told_as_such_and_not_as_a_failure(status: str) -> None:
+    desk = after(status=status)
+    (told,) = ask(desk, status="failed", failure_reason="charge_for_pending_refund_disputed")
+    assert isinstance(told, RefundSuperseded)
+    assert (told.reason, desk.refund.state, desk.next_timer()) == ("charge_for_pending_refund_disputed", "superseded", None)
+    assert desk.account is not None
+    assert desk.account.available_minor("pay_1") == 0, "the dispute takes the money"
 
 
 def test_ops_retry_what_failed_with_three_more_attempts() -> None:

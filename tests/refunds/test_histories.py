@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from offramp_schemas.account import PersonErased
 from offramp_schemas.refund_events import RefundState
-from offramp_schemas.refund_request import RefundAppealed, RefundChased, RefundDecided, RefundRetried, RefundSettledManually
+from offramp_schemas.refund_provider import ProviderRefundUpdated
+from offramp_schemas.refund_request import (
+    ForeignRefundExplained,
+    RefundAppealed,
+    RefundChased,
+    RefundDecided,
+    RefundRetried,
+    RefundSettledManually,
+)
+from services.refunds.attempts import SURVEY
+from services.refunds.requesting import refund_id
 from services.refunds.states import PendingReview, Rejected, Succeeded, decode, encode
 from services.refunds.timers import timers
 from services.runtime.decision import Call, CallAnswered
@@ -24,9 +35,15 @@ def hold(desk: Desk) -> None:
     account = desk.account
     assert account is not None
     assert decode(encode(account)) == account, "it comes back from Postgres as it was"
+    names = {each.name for each in desk.rules.timers(account)}
     for payment in account.payments.values():
         taken = [each.amount_minor for each in account.refunds.values() if not isinstance(each.stage, Rejected)]
         assert account.reserved_minor(payment.payment_id) == sum(taken) <= payment.captured_minor
+        for theirs in payment.foreign.values():
+            assert (theirs.state == "open") == (f"foreign:{theirs.said + 1}:{theirs.provider_refund_id}" in names)
+        if survey := payment.survey:
+            assert survey.waiting_for is None or survey.ask_at is None
+            assert survey.waiting_for is not None or not survey.again, "word would be lost"
     for refund in account.refunds.values():
         open_attempts = [each for each in refund.attempts if each.failed_at is None]
         assert len(open_attempts) <= 1
@@ -65,23 +82,50 @@ EVENTS: dict[str, Any] = {
     "another person approves": RefundDecided(decision="approve", decided_by="alan"),
     "a person rejects": RefundDecided(decision="reject", decided_by="grace"),
     "the customer appeals": RefundAppealed(),
+    "ops settle by theirs": RefundSettledManually(decided_by="ops_1", settlement_ref="re_theirs"),
+    "ops explain theirs": ForeignRefundExplained(provider_refund_id="re_theirs", decided_by="ops_1"),
+    "word of theirs": ProviderRefundUpdated(provider_refund_id="re_theirs", provider_payment_id="pay_1", provider_event_id="evt_1"),
+    "word of ours": ProviderRefundUpdated(
+        provider_refund_id=f"re_{refund_id('pay_1', 'A')[:8]}", refund_id=refund_id("pay_1", "A"), provider_event_id="evt_2"
+    ),
+    "the person is forgotten": PersonErased(),
     "ops retry": RefundRetried(decided_by="ops_1"),
     "ops settle": RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"),
     "the customer asks where it is": RefundChased(),
 }
 ANSWERS: dict[str, dict[str, Any]] = {
     **{status: {"id": "re", "status": status} for status in ("pending", "succeeded", "failed", "canceled", "requires_action", "odd")},
-    **{code: {"error": code} for code in ("not_found", "insufficient_funds", "charge_disputed")},
+    **{code: {"error": code} for code in ("not_found", "insufficient_funds", "charge_disputed", "charge_already_refunded")},
 }
+ABOUT_THEIRS = {"ops settle by theirs", "ops explain theirs", "word of theirs", "charge_already_refunded"}
 
 
 def waiting(desk: Desk) -> list[Call]:
     """The calls that are out."""
-    keys = {each.attempt.waiting_for for each in desk.account.refunds.values() if each.attempt} if desk.account else set()
+    assert desk.account is not None
+    keys = {each.attempt.waiting_for for each in desk.account.refunds.values() if each.attempt}
+    keys |= {each.survey.waiting_for for each in desk.account.payments.values() if each.survey}
     return [each for each in desk.asked if each.key in keys]
 
 
+def answer_to(call: Call, name: str) -> dict[str, Any] | None:
+    """What the provider says of our refund, or, asked for all of the payment's, of theirs."""
+    answer = {**ANSWERS[name]} if name in ANSWERS else None
+    if answer is None or "error" in answer:
+        return answer
+    if call.kind == SURVEY:
+        return {"refunds": [{"id": "re_theirs", "status": name, "amount_minor": 1000}]}
+    return answer | {"id": "re_" + call.key.split(":")[1][:8]}
+
+
+def promised(desk: Desk) -> list[tuple[int, int]]:
+    """Of every payment, what ours take and what can still be given back."""
+    assert desk.account is not None
+    return [(desk.account.reserved_minor(each), desk.account.available_minor(each)) for each in desk.account.payments]
+
+
 def step(desk: Desk, name: str) -> None:
+    before = promised(desk)
     if name in EVENTS:
         desk.hear(EVENTS[name])
     elif name == "time passes":
@@ -90,26 +134,37 @@ def step(desk: Desk, name: str) -> None:
         desk.now += 3 * DAY
     elif calls := waiting(desk):
         call = calls[-1]
-        answer = {**ANSWERS[name]} if name in ANSWERS else None
-        if answer and "id" in answer:
-            answer["id"] = "re_" + call.key.split(":")[1][:8]
+        answer = answer_to(call, name)
         desk.hear(CallAnswered(call.kind, call.key, answer, None if answer else name))
     fire_all_due(desk)
     hold(desk)
+    assert all(left >= 0 or now <= then for (then, _), (now, left) in zip(before, promised(desk), strict=True)), "too much is promised"
     assert len({each.key for each in desk.asked}) == len(desk.asked), "a call's key is never used twice"
 
 
 STEPS = (*EVENTS, *ANSWERS, "unknown", "unreachable", "time passes", "days pass")
 
 
+def theirs_of_one_kind(desk: Desk) -> object:
+    assert desk.account is not None
+    return tuple(
+        (
+            paid.survey and (bool(paid.survey.waiting_for), bool(paid.survey.ask_at), paid.survey.again),
+            tuple((each.state, each.counts) for each in paid.foreign.values()),
+        )
+        for paid in desk.account.payments.values()
+    )
+
+
 def of_one_kind(desk: Desk) -> object:
     """Two desks of one kind behave alike: states, counters up to where they stop mattering, and what is out."""
     assert desk.account is not None
-    return tuple(
+    return theirs_of_one_kind(desk), tuple(
         (
             each.request_ref, each.state, min(each.tries, 4), min(len(each.attempts), 4),
             each.escalation.level, each.escalation.missed, each.issued, tuple(call.kind for call in waiting(desk)),
             each.attempt and each.attempt.raw_status, each.attempt and bool(each.attempt.missing_since),
+            each.attempt and each.attempt.again,
             isinstance(each.stage, Succeeded) and desk.now >= each.stage.watched_until,
             isinstance(each.stage, PendingReview) and (each.stage.approvals_needed, each.stage.approved_by),
             isinstance(each.stage, PendingReview | Rejected) and bool(each.appealed_at),
@@ -119,17 +174,16 @@ def of_one_kind(desk: Desk) -> object:
     )  # fmt: skip
 
 
-def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stuck() -> None:
-    """From each kind of state every step is taken once; the walk ends when no step leads to a new kind."""
+def walk(names: list[str], *amounts: int) -> tuple[set[str], set[object]]:
+    """From each kind of state every step is taken once; it ends when no step leads to a new kind. Which states, and which kinds."""
     frontier: list[Desk] = []
     seen: set[object] = set()
     passed: set[str] = set()
-    for amount in (4900, LIMIT, SECOND_LIMIT):
+    for amount in amounts:
         desk = Desk.with_a_payment(amount_minor=amount, consumer=amount == 4900)
         desk.passed = passed
         desk.hear(EVENTS["all of it back"])
         frontier.append(desk)
-    names = [each for each in STEPS if each not in {"part of it back", "a small part back"}]
     while frontier:
         desk = frontier.pop()
         for name in names:
@@ -140,8 +194,26 @@ def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stu
             if kind not in seen:
                 seen.add(kind)
                 frontier.append(after)
+    return passed, seen
+
+
+def test_a_walk_through_every_reachable_state_of_a_refund_finds_none_that_is_stuck() -> None:
+    left_out = {"part of it back", "a small part back", "the person is forgotten", "word of ours", *ABOUT_THEIRS}
+    passed, seen = walk([each for each in STEPS if each not in left_out], 4900, LIMIT, SECOND_LIMIT)
     assert passed == set(get_args(RefundState)) - {"requested"}, "which lasts no longer than its decision"
     assert len(seen) > 300
+
+
+def test_a_walk_past_a_refund_that_somebody_else_made_finds_no_state_that_is_stuck() -> None:
+    passed, seen = walk([*ABOUT_THEIRS, "a person approves", "ops retry", "succeeded", "time passes"], 4900, LIMIT)
+    assert {"settled_manually", "needs_attention", "pending_review", "closed"} <= passed
+    assert len(seen) > 300
+
+
+def test_a_walk_with_the_providers_word_at_every_step_finds_no_state_that_is_stuck() -> None:
+    passed, seen = walk(["word of ours", "pending", "succeeded", "failed", "unknown", "time passes"], 4900)
+    assert {"submitting", "unknown", "pending", "succeeded", "reversed", "needs_attention", "closed"} <= passed
+    assert len(seen) > 100
 
 
 @settings(max_examples=300, deadline=None)
@@ -189,6 +261,8 @@ def react(truth: Truth, desk: Desk, call: Call, how: str) -> None:
         answer = {"error": "card_not_supported"} if call.request["idempotency_key"] not in truth.keys else None
     elif call.kind == "refund.create":
         answer = said(truth.create(call, desk.now, "pending" if how == "done, pending" else "succeeded"))
+    elif call.kind == SURVEY:
+        answer = {"refunds": [said(each) | {"amount_minor": 100, "metadata": each["of"]} for each in truth.refunds]}
     elif call.kind == "refund.find":
         answer = said(truth.find(call.request["metadata"]))
     else:
@@ -209,6 +283,8 @@ def the_bank_moves(truth: Truth, to: str) -> None:
 HOWS = ("done", "done, pending", "done, not said", "not done, not said", "refused")
 MOVES = ("succeeded", "failed", "requires_action", "pending", "canceled")
 OTHERS = (
+    "word of ours",
+    "word of theirs",
     "time passes",
     "days pass",
     "ops retry",
@@ -235,6 +311,8 @@ def test_whatever_the_provider_does_and_says_nobody_is_paid_twice(history: list[
         else:
             step(desk, name)
         hold(desk)
+        assert desk.account is not None
+        assert not any(each.foreign for each in desk.account.payments.values()), "ours is not taken for theirs"
         paid = [each["of"]["refund_id"] for each in truth.refunds if each["status"] not in {"failed", "canceled"}]
         assert len(paid) == len(set(paid)), "one refund was paid twice"
 

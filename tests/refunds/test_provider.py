@@ -52,6 +52,17 @@ async def test_another_attempt_or_refund_of_the_payment_is_not_mistaken_for_it(c
         assert await call["refund.find"]({"payment": "pay_1", "metadata": metadata}) == {"error": "not_found"}
 
 
+async def test_all_refunds_of_a_payment_are_shown_whoever_made_them(sandbox: Sandbox, call: Mapping[str, Caller]) -> None:
+    created = await call["refund.create"](REQUEST)
+    sandbox.ledger.refund({"payment_intent": "pay_1", "amount": "150"}, key=None, status="pending", extra={})
+    shown = (await call["payment.survey"]({"payment": "pay_1"}))["refunds"]
+    assert [(each["status"], each["amount_minor"], each["metadata"]) for each in shown] == [
+        ("pending", 150, {}),
+        ("succeeded", 400, REQUEST["metadata"]),
+    ]
+    assert shown[1] == created
+
+
 async def test_it_is_found_behind_a_hundred_others(sandbox: Sandbox, call: Mapping[str, Caller]) -> None:
     created = await call["refund.create"](REQUEST)
     for _ in range(120):

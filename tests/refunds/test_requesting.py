@@ -116,7 +116,7 @@ def test_what_is_not_known_yet_is_waited_for_by_name() -> None:
     desk.hear(requested(payment_id="pay_9"))
     assert desk.outcome == NotSeenYet("payment:pay_9")
     assert {"subscription"} == desk.rules.supplies(started())
-    assert {"payment", "payment:pay_9"} == desk.rules.supplies(paid("pay_9"))
+    assert {"payment", "payment:pay_9", "charge:pi_9"} == desk.rules.supplies(paid("pay_9", provider_payment_id="pi_9"))
 
 
 def test_a_question_about_a_refund_not_known_yet_waits_for_its_request() -> None:

@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from offramp_schemas.refund_request import RefundSettledManually
+from offramp_schemas.refund_provider import ProviderRefundUpdated
+from offramp_schemas.refund_request import ForeignRefundExplained, RefundAppealed, RefundSettledManually
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Refund
 from services.refunds.store import QUERIES, RefundStore
@@ -162,6 +163,73 @@ async def test_postgres_refuses_a_refund_with(connection: Connection, change: st
     await STORE.store(connection, [entity(submitting())])
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(f"update refunds set {change}")
+
+
+def with_theirs(desk: Desk, amount_minor: int = 1000) -> Desk:
+    """Somebody else gave part of the payment back."""
+    desk.hear(ProviderRefundUpdated(provider_refund_id="re_theirs", provider_payment_id="pay_1", provider_event_id="evt_1"))
+    desk.answer(refunds=[{"id": "re_theirs", "status": "succeeded", "amount_minor": amount_minor}])
+    return desk
+
+
+async def test_what_somebody_else_gave_back_is_a_row_with_an_owner_until_it_is_explained(connection: Connection) -> None:
+    desk = with_theirs(Desk.with_a_payment())
+    await STORE.store(connection, [entity(desk)])
+    assert await STORE.load(connection, [SUB]) == {SUB: entity(desk)}
+    query = "select amount_minor, provider_status, owner, next_action_at, deadline_at from foreign_refunds"
+    assert tuple(await connection.fetchrow(query) or ()) == (1000, "succeeded", "ops", MONDAY + DAY, MONDAY + DAY)
+    assert await connection.fetchval("select open_cases from accounts") == 1
+    assert [tuple(each) for each in await connection.fetch(QUERIES["count_cases"], desk.now)] == [("ops", "no", 1)]
+    desk.hear(ForeignRefundExplained(provider_refund_id="re_theirs", decided_by="grace"))
+    await STORE.store(connection, [entity(desk, 2)])
+    assert tuple(await connection.fetchrow(query) or ()) == (1000, "succeeded", None, None, MONDAY + DAY)
+    assert await connection.fetchval("select open_cases from accounts") == 0
+    assert await connection.fetchval("select external_minor from payments") == 1000
+
+
+async def test_a_case_without_a_timer_can_not_be_stored(connection: Connection) -> None:
+    sleeping = entity(with_theirs(Desk.with_a_payment()))
+    sleeping.wake_at = None
+    with pytest.raises(asyncpg.CheckViolationError, match="accounts"):
+        await STORE.store(connection, [sleeping])
+
+
+async def test_theirs_may_come_when_all_is_promised_but_nothing_more_is_promised_then(connection: Connection) -> None:
+    desk = Desk.with_a_payment()
+    desk.hear(requested(amount_minor=4000))
+    await STORE.store(connection, [entity(desk)])
+    with_theirs(desk, 4900)
+    await STORE.store(connection, [entity(desk, 2)])
+    assert tuple(await connection.fetchrow("select reserved_minor, external_minor from payments") or ()) == (4000, 4900)
+    with pytest.raises(asyncpg.CheckViolationError, match="4001 reserved and 4900 given back by others are more than 4900 captured") as no:
+        await STORE.store(connection, [with_refund(desk, replace(desk.refund, amount_minor=4001))])
+    assert no.value.constraint_name == "never_more_than_captured"
+
+
+async def test_a_version_that_knows_of_no_cases_can_still_write(connection: Connection) -> None:
+    await STORE.store(connection, [entity(Desk.with_a_payment())])
+    await connection.execute("update accounts set open_cases = null")
+    assert await STORE.known(connection, [SUB]) == {SUB}
+
+
+async def test_an_appeal_changes_by_which_right_and_the_promise(connection: Connection) -> None:
+    desk = Desk.with_a_payment()
+    desk.now += 31 * DAY
+    desk.hear(requested(payment_id="pay_1"))
+    await STORE.store(connection, [entity(desk)])
+    assert await connection.fetchval("select basis from refunds") is None
+    desk.hear(RefundAppealed(request_ref="CAN-1"))
+    await STORE.store(connection, [entity(desk, 2)])
+    row = await connection.fetchrow("select basis, state, promise_due_at, owner from refunds")
+    assert tuple(row or ()) == ("goodwill", "pending_review", desk.refund.promise_due_at, "support")
+
+
+async def test_a_subscription_is_found_by_the_providers_names(connection: Connection) -> None:
+    desk = submitting()
+    desk.answer(id="re_1", status="pending")
+    await STORE.store(connection, [entity(desk)])
+    for refund, charges, found in (("re_1", [], SUB), ("re_x", ["ch_1", "pay_1"], SUB), ("re_x", ["ch_1"], None), ("re_x", [], None)):
+        assert await connection.fetchval(QUERIES["subscription_of"], refund, charges) == found
 
 
 @pytest.mark.parametrize("change", ["captured_minor = 0, reserved_minor = 0", "reserved_minor = -1", "external_minor = -1"])

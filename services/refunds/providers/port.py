@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from services.refunds.answers import ProviderRefund
-from services.refunds.attempts import CREATE, FIND, READ
+from services.refunds.answers import NOT_FOUND, ProviderRefund
+from services.refunds.attempts import CREATE, FIND, READ, SURVEY
 
 
 class NewRefund(Struct, frozen=True):
@@ -40,8 +40,8 @@ class Provider(Protocol):
         """The refund as it stands."""
         ...
 
-    async def find(self, payment: str, metadata: Mapping[str, str]) -> Answer:
-        """The refund of the payment on which all of `metadata` is written."""
+    async def refunds_of(self, payment: str) -> tuple[ProviderRefund, ...] | ProviderError:
+        """Every refund of the payment, whoever made it."""
         ...
 
 
@@ -51,16 +51,28 @@ def callers(provider: Provider) -> Mapping[str, Callable[[Mapping[str, Any]], Aw
     async def create(request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Looks before it pays: a call cut off by a crash is made again, maybe when the provider has forgotten its key."""
         refund = msgspec.convert(request, NewRefund)
-        answer = await provider.find(refund.payment, refund.metadata)
+        answer = await _find(provider, refund.payment, refund.metadata)
         return _json(answer if isinstance(answer, ProviderRefund) else await provider.create(refund))
 
     async def read(request: Mapping[str, Any]) -> Mapping[str, Any]:
         return _json(await provider.read(request["provider_refund_id"]))
 
     async def find(request: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _json(await provider.find(request["payment"], request["metadata"]))
+        return _json(await _find(provider, request["payment"], request["metadata"]))
 
-    return {CREATE: create, READ: read, FIND: find}
+    async def survey(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        shown = await provider.refunds_of(request["payment"])
+        return _json(shown) if isinstance(shown, ProviderError) else {"refunds": [_json(each) for each in shown]}
+
+    return {CREATE: create, READ: read, FIND: find, SURVEY: survey}
+
+
+async def _find(provider: Provider, payment: str, metadata: Mapping[str, str]) -> Answer:
+    """The refund of the payment on which all of `metadata` is written."""
+    shown = await provider.refunds_of(payment)
+    if isinstance(shown, ProviderError):
+        return shown
+    return next((each for each in shown if metadata.items() <= each.metadata.items()), ProviderError(NOT_FOUND))
 
 
 def _json(answer: Answer) -> Mapping[str, Any]:

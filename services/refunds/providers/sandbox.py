@@ -1,6 +1,5 @@
 """The sandbox provider: Stripe's refunds over plain HTTP, without the money."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from services.refunds.answers import NOT_FOUND, ProviderRefund
+from services.refunds.answers import ProviderRefund
 from services.refunds.providers.port import Answer, NewRefund, ProviderError
 from services.runtime.calls import Unknown, Unreachable
 
@@ -23,6 +22,7 @@ class Wire(msgspec.Struct, frozen=True):
 
     id: str
     status: str
+    amount: int = 0
     failure_reason: str | None = None
     metadata: dict[str, str] = {}
     next_action: dict[str, Any] | None = None
@@ -67,19 +67,17 @@ class SandboxProvider:
         """The refund as it stands."""
         return _answer(*await self._ask("GET", f"/v1/refunds/{provider_refund_id}"))
 
-    async def find(self, payment: str, metadata: Mapping[str, str]) -> Answer:
-        """Reads the payment's refunds page by page: Stripe has no search for them."""
-        query = {"payment_intent": payment, "limit": "100"}
+    async def refunds_of(self, payment: str) -> tuple[ProviderRefund, ...] | ProviderError:
+        """Page by page: Stripe has no search for refunds."""
+        query, shown = {"payment_intent": payment, "limit": "100"}, []
         while True:
             status, body = await self._ask("GET", "/v1/refunds", params=query)
             if status >= 400:
                 return ProviderError(_code(body))
             page = _decoded(body, Page)
-            for refund in page.data:
-                if metadata.items() <= refund.metadata.items():
-                    return _ours(refund)
+            shown += [_ours(each) for each in page.data]
             if not page.has_more or not page.data:
-                return ProviderError(NOT_FOUND)
+                return tuple(shown)
             query["starting_after"] = page.data[-1].id
 
     async def _ask(self, method: str, path: str, **how: Any) -> tuple[int, bytes]:
@@ -130,6 +128,8 @@ def _ours(wire: Wire) -> ProviderRefund:
         expires_at=datetime.fromtimestamp(expires_at, UTC) if isinstance(expires_at, int | float) else None,
         action_url=action.get("url"),
         arn=card.get("reference"),
+        amount_minor=wire.amount,
+        metadata=wire.metadata,
     )
 
 
