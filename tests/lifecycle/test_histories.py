@@ -1,6 +1,7 @@
 """Whatever happens, in whatever order, late or twice: nothing is lost, nobody is forgotten, and what has ended stays ended."""
 
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 from hypothesis import given, settings
@@ -118,6 +119,9 @@ class Watched(Story):
             assert before.data_stage != "deleted"
 
 
+WatchedStory = TypeVar("WatchedStory", bound=Watched)
+
+
 def check(state: Subscription) -> None:
     timers = LIFECYCLE.timers(state)
     names = {timer.name for timer in timers}
@@ -145,8 +149,11 @@ def check(state: Subscription) -> None:
         assert state.ask_deletion_at > state.returning.give_by
 
 
-def play(beginning: SubscriptionStarted, history: History) -> Story:
-    story = Watched(beginning)
+def play(beginning: SubscriptionStarted, history: History) -> Watched:
+    return lived(Watched(beginning), history)
+
+
+def lived(story: WatchedStory, history: History) -> WatchedStory:
     for happens, hours in history:
         if happens == "wait":
             story.passes(hours=hours)
