@@ -34,6 +34,7 @@ check: $(STAMP) ## Look for what is wrong without running it: format, lint, type
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m offramp_schemas.generate --check
 	@$(BIN)/python -m dev.env_example --check
+	@$(BIN)/python -m tests.lifecycle.states_page --check
 
 fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix-only

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from offramp_schemas.account import PriceChange
+from offramp_schemas.account import PriceChange, Reseller
 from services.lifecycle.states import Subscription
 from tests.lifecycle.given import (
     DAY,
@@ -49,6 +49,7 @@ def failed_before_the_pause() -> Story:
     return story
 
 
+SHOP = Reseller(reseller_id="res_1", name="Shop", contact="help@shop.example")
 REFUND_NOW = cancellation(mode="immediately", wants_refund=True)
 TOO_EXPENSIVE = cancellation(feedback=("too_expensive",))
 YEARLY: dict[str, Any] = {"interval": "year", "current_period_end": PERIOD_START + 365 * DAY}
@@ -78,6 +79,12 @@ STORIES: dict[str, Callable[[], Story]] = {
     "past due, new card": lambda: after(paid_plan(), failure(kind="hard"), new_card()),
     "past due, two invoices": lambda: after(paid_plan(), failure(), 1, failure("in_8")),
     "past due, last step given": lambda: after(paid_plan(), failure(), 7),
+    "past due, paid before": lambda: after(paid_plan(), payment(end=PERIOD_END), failure("in_8")),
+    "non-renewing, paid": lambda: after(paid_plan(), payment(end=PERIOD_END), cancellation()),
+    "paused, paid": lambda: after(paid_plan(), payment(end=PERIOD_END), pause()),
+    "active, resold": lambda: paid_plan(reseller=SHOP),
+    "paused, resold by now": lambda: after(paid_plan(), pause(), changed(reseller=SHOP)),
+    "ended, resold by now": lambda: after(paid_plan(), cancellation(mode="immediately"), changed(reseller=SHOP)),
     "past due, from a trial": lambda: after(trial(), failure()),
     "non-renewing": lambda: after(paid_plan(), cancellation()),
     "non-renewing, reminded": lambda: after(paid_plan(), cancellation(), 29),
@@ -117,6 +124,7 @@ STORIES: dict[str, Callable[[], Story]] = {
     "ended, data retained": lambda: after(paid_plan(), cancellation(mode="immediately", keep_data=True), 6),
     "ended, wanted back without a card": lambda: after(paid_plan(), REFUND_NOW, reactivation()),
     "ended, wanted back, to be charged": lambda: after(paid_plan(), REFUND_NOW, reactivation(), new_card()),
+    "ended, card on file": lambda: after(paid_plan(payment_method_on_file=True), REFUND_NOW),
     "ended, return given up": lambda: after(paid_plan(), REFUND_NOW, reactivation(), 15),
     "ended, pause expired": lambda: after(paid_plan(payment_method_on_file=False), pause(), 105),
     "ended, canceled while paused, deleted": lambda: after(paid_plan(), pause(), 6, data_deleted(), cancellation()),
