@@ -9,21 +9,10 @@ from msgspec.structs import replace
 
 from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
 from services.lifecycle import charged_in_error, forgetting, pricing, reminding, resuming, schedule
+from services.lifecycle.facts import Facts, PaymentMethod, Seller
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
-from services.lifecycle.states import (
-    Active,
-    AnyState,
-    Ended,
-    Facts,
-    NonRenewing,
-    PastDue,
-    Paused,
-    PaymentMethod,
-    Seller,
-    Subscription,
-    Trialing,
-)
+from services.lifecycle.states import Active, AnyState, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 

@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from offramp_schemas.request import RetentionOfferAnswered
 from offramp_schemas.retention_events import RetentionOfferApplied, RetentionOfferDeclined, RetentionOfferRejected
 from services.lifecycle import asking, cancellation, offering, pausing
+from services.lifecycle.facts import Offer
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import trialing
-from services.lifecycle.states import Active, Ended, Live, NonRenewing, Offer, PastDue, Paused, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 

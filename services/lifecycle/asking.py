@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from offramp_schemas.account import Reseller
 from offramp_schemas.request import Requester
-from services.lifecycle.states import REMEMBERED, AnyState, Facts, Subscription
+from services.lifecycle.facts import REMEMBERED, Facts
+from services.lifecycle.states import AnyState, Subscription
 
 
 class Request(Protocol):

@@ -8,9 +8,10 @@ from offramp_schemas import Event
 from offramp_schemas.lifecycle_events import CancellationRejected, CancellationUndone, EndReason
 from offramp_schemas.request import CancellationRequested, CancellationWithdrawn
 from services.lifecycle import asking, dunning, ending, feedback, offering, pausing, refunding, schedule
+from services.lifecycle.facts import Facts
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
-from services.lifecycle.states import Active, Cancellation, Ended, Facts, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
+from services.lifecycle.states import Active, Cancellation, Ended, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from offramp_schemas.payment import PaymentMethodUpdated
 from services.lifecycle import dunning, resuming, returning
+from services.lifecycle.facts import PaymentMethod
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Active, AnyState, Ended, NonRenewing, PastDue, Paused, PaymentMethod, Subscription, Trialing
+from services.lifecycle.states import Active, AnyState, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 

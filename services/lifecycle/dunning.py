@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from offramp_schemas.lifecycle_events import CardUpdateDue, DunningExhausted, PaymentPastDue, PaymentRetryDue
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated
 from services.lifecycle import ending, returning
+from services.lifecycle.facts import Facts, PaymentMethod
 from services.lifecycle.policy import DunningRules, LifecyclePolicies
-from services.lifecycle.states import Active, Dunning, Ended, Facts, NonRenewing, PastDue, Paused, PaymentMethod, Subscription, Trialing
+from services.lifecycle.states import Active, Dunning, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 AnyInDebt = TypeVar("AnyInDebt", PastDue, NonRenewing, Paused)

@@ -11,20 +11,9 @@ from msgspec.structs import replace
 from offramp_schemas import Event
 from offramp_schemas.request import CancellationRequested, FeedbackSubmitted, PauseRequested
 from offramp_schemas.retention_events import FeedbackRecorded, PersonalOutreachRequested, SurveyDue
+from services.lifecycle.facts import Facts, Feedback
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import (
-    Active,
-    Cancellation,
-    Ended,
-    Facts,
-    Feedback,
-    Live,
-    NonRenewing,
-    PastDue,
-    Paused,
-    Subscription,
-    Trialing,
-)
+from services.lifecycle.states import Active, Cancellation, Ended, Live, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 Because = Literal["high_value", "long_standing"]

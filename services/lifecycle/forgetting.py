@@ -8,20 +8,9 @@ from offramp_schemas.account import PersonErased
 from offramp_schemas.base import ERASED
 from offramp_schemas.lifecycle_events import PersonForgotten
 from services.lifecycle import data
+from services.lifecycle.facts import Facts, Heard, PaymentMethod
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import (
-    Active,
-    Cancellation,
-    Ended,
-    Facts,
-    Heard,
-    NonRenewing,
-    PastDue,
-    Paused,
-    PaymentMethod,
-    Subscription,
-    Trialing,
-)
+from services.lifecycle.states import Active, Cancellation, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 from msgspec.structs import replace
 
 from offramp_schemas.retention_events import RetentionOffer, RetentionOffered, RetentionOfferExpired
+from services.lifecycle.facts import Facts, Heard, Offer
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Ended, Facts, Heard, NonRenewing, Offer, Subscription
+from services.lifecycle.states import Ended, NonRenewing, Subscription
 from services.runtime.decision import Decision, TimerDue, When
 
 Kind = Literal["discount", "pause", "success_session", "trial_extension"]

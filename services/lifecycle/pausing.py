@@ -9,8 +9,9 @@ from offramp_schemas.pause_events import PauseRejected, SubscriptionPaused
 from offramp_schemas.request import PauseRequested
 from services.lifecycle import asking, data, feedback
 from services.lifecycle.countdown import DAY, next_reminder
+from services.lifecycle.facts import PaymentMethod
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, PaymentMethod, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 Rule = Literal[

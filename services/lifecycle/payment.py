@@ -28,21 +28,10 @@ from msgspec.structs import replace
 from offramp_schemas.lifecycle_events import PaymentRecovered, SubscriptionActivated
 from offramp_schemas.payment import PaymentSucceeded
 from services.lifecycle import charged_in_error, resuming, returning, schedule
+from services.lifecycle.facts import LONGEST_PERIOD, REMEMBERED, Facts, Paid
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active
-from services.lifecycle.states import (
-    LONGEST_PERIOD,
-    REMEMBERED,
-    Active,
-    Ended,
-    Facts,
-    NonRenewing,
-    Paid,
-    PastDue,
-    Paused,
-    Subscription,
-    Trialing,
-)
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, When
 
 ASKED_FOR = ("requested", "withdrawal", "refunded")

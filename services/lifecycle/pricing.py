@@ -1,7 +1,7 @@
 """Another price: announced by billing, or seen in a picture before it is charged."""
 
 from offramp_schemas.account import SubscriptionFacts
-from services.lifecycle.states import Facts, PriceChange
+from services.lifecycle.facts import Facts, PriceChange
 
 
 def announced(event: SubscriptionFacts) -> PriceChange | None:

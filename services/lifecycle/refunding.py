@@ -14,8 +14,9 @@ from offramp_schemas.refund_events import RefundApproved, RefundReceived, Refund
 from offramp_schemas.refund_request import RefundRequested
 from offramp_schemas.request import CancellationRequested
 from services.lifecycle import ending
+from services.lifecycle.facts import REMEMBERED
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import REMEMBERED, Ended, RefundAck, Subscription
+from services.lifecycle.states import Ended, RefundAck, Subscription
 from services.runtime.decision import Decision, Ignored, NotSeenYet, Outcome, TimerDue, When
 
 CHARGED_IN_ERROR = UUID("9b0a2f5e-6c41-5b8f-8f0e-2f6f1f0c7a11")

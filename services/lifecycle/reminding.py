@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import RenewalUpcoming
+from services.lifecycle.facts import Facts
 from services.lifecycle.policy import LifecyclePolicies, ReminderRules, Rules
-from services.lifecycle.states import Active, Facts, Reminder, Subscription, Trialing
+from services.lifecycle.states import Active, Reminder, Subscription, Trialing
 from services.runtime.decision import Decision, TimerDue, When
 
 DAY = timedelta(days=1)

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import RenewalMissing
 from services.lifecycle import reminding
+from services.lifecycle.facts import Facts
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Active, Facts, Subscription, Trialing
+from services.lifecycle.states import Active, Subscription, Trialing
 from services.runtime.decision import Decision, TimerDue, When
 
 

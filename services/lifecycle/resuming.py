@@ -15,9 +15,10 @@ from offramp_schemas.pause_events import PaymentMethodNeeded, ResumeRejected, Re
 from offramp_schemas.request import ResumeRequested
 from services.lifecycle import asking, data, dunning, ending
 from services.lifecycle.countdown import days_left, next_reminder
+from services.lifecycle.facts import Facts
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active
-from services.lifecycle.states import Active, Ended, Facts, NonRenewing, PastDue, Paused, Subscription, Trialing
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 Rule = Literal["not_account_owner", "managed_by_reseller", "not_paused", "already_ended"]

@@ -20,20 +20,10 @@ from offramp_schemas.payment import PaymentSucceeded
 from offramp_schemas.request import ReactivationRequested
 from services.lifecycle import asking, data
 from services.lifecycle.countdown import next_reminder
+from services.lifecycle.facts import LONGEST_PERIOD, Facts
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active
-from services.lifecycle.states import (
-    LONGEST_PERIOD,
-    Active,
-    Ended,
-    Facts,
-    NonRenewing,
-    PastDue,
-    Paused,
-    Return,
-    Subscription,
-    Trialing,
-)
+from services.lifecycle.states import Active, Ended, NonRenewing, PastDue, Paused, Return, Subscription, Trialing
 from services.runtime.decision import Decision, Ignored, Outcome, TimerDue, When
 
 Rule = Literal["not_account_owner", "managed_by_reseller", "not_ended", "data_deleted", "not_paid_in_time"]

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import EndReason
 from offramp_schemas.retention_events import WinBackDue
+from services.lifecycle.facts import Facts
 from services.lifecycle.policy import LifecyclePolicies
-from services.lifecycle.states import Ended, Facts, Subscription
+from services.lifecycle.states import Ended, Subscription
 from services.runtime.decision import Decision, TimerDue, When
 
 VOLUNTARY: tuple[EndReason, ...] = ("requested", "withdrawal", "refunded")

@@ -9,8 +9,9 @@ from offramp_schemas.lifecycle_events import (
     SubscriptionEnded,
 )
 from services.lifecycle.decide import Lifecycle
+from services.lifecycle.facts import PaymentMethod
 from services.lifecycle.policy import Policy
-from services.lifecycle.states import Active, Ended, PastDue, PaymentMethod
+from services.lifecycle.states import Active, Ended, PastDue
 from services.runtime.decision import Decision, Ignored
 from services.runtime.policies import Policies, single
 from tests.lifecycle.given import DAY, HOUR, LIFECYCLE, NOW, PERIOD_END, cancellation, changed, failure, new_card, paid_plan, payment, trial

@@ -16,8 +16,9 @@ from offramp_schemas.retention_events import (
     RetentionOfferRejected,
 )
 from services.lifecycle.decide import Lifecycle
+from services.lifecycle.facts import Heard
 from services.lifecycle.policy import OfferRules, Policy
-from services.lifecycle.states import Heard, NonRenewing, Trialing
+from services.lifecycle.states import NonRenewing, Trialing
 from services.runtime.decision import Ignored
 from services.runtime.policies import Policies, single
 from tests.lifecycle.given import (
