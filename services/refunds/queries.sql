@@ -53,10 +53,13 @@ where (known.provider_status, known.seen_at, known.owner, known.next_action_at, 
   is distinct from (excluded.provider_status, excluded.seen_at, excluded.owner, excluded.next_action_at, excluded.deadline_at)
 
 -- name: subscription_of
--- Whose refund a provider speaks of: by its own name for it, or by the charge's. Both are ours, nothing is taken from what was sent.
-select coalesce(
-  (select r.subscription_id from refund_attempts a join refunds r using(refund_id) where a.provider_refund_id = $1),
-  (select p.subscription_id from payments p where p.provider_payment_id = any($2::text[]) order by p.payment_id limit 1))
+-- Whose refund a provider speaks of, and of which charge: by its own name for the refund, or by the charge's. Both are from our books,
+-- nothing is taken from what was sent.
+(select p.subscription_id, p.provider_payment_id, 1 as place from refund_attempts a join refunds r using(refund_id) join payments p using(payment_id)
+ where a.provider_refund_id = $1)
+union all
+(select subscription_id, provider_payment_id, 2 from payments where provider_payment_id = any($2::text[]) order by payment_id)
+order by place limit 1
 
 -- name: count_cases
 -- For the gauge: refunds that somebody else made and nobody has explained.

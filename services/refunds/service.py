@@ -1,6 +1,7 @@
 """refunds, put together: its rules over its tables, and the payment provider behind its calls."""
 
 from prometheus_client import Gauge
+from pydantic import SecretStr
 
 from services.refunds.decide import Refunds
 from services.refunds.policy import Policy
@@ -8,8 +9,9 @@ from services.refunds.providers.port import callers
 from services.refunds.providers.sandbox import SandboxProvider
 from services.refunds.states import Account
 from services.refunds.store import QUERIES, RefundStore
+from services.refunds.webhooks import PATH, Webhooks
 from services.runtime import policy_versions
-from services.runtime.service import Service
+from services.runtime.service import Door, Service
 from services.runtime.settings import Settings
 from services.runtime.stored import Connection
 from services.runtime.telemetry import REGISTRY, TableGauge
@@ -25,4 +27,18 @@ async def build(settings: Settings, connection: Connection) -> Service[Account]:
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
     provider = SandboxProvider(settings.provider_url, settings.provider_key.get_secret_value())
     gauges = (TableGauge(OPEN, QUERIES["count_open"]), TableGauge(CASES, QUERIES["count_cases"]))
-    return Service("refunds", Refunds(policies), RefundStore(policies), callers(provider), gauges=gauges, resources=(provider,))
+    return Service(
+        "refunds",
+        Refunds(policies),
+        RefundStore(policies),
+        callers(provider),
+        gauges=gauges,
+        doors=_doors(settings.provider_webhook_secrets),
+        resources=(provider,),
+    )
+
+
+def _doors(secrets: SecretStr | None) -> dict[str, Door]:
+    """Without a secret nobody could be believed: then there is no door."""
+    given = [each.strip().encode() for each in secrets.get_secret_value().split(",") if each.strip()] if secrets else []
+    return {PATH: Webhooks(given).take} if given else {}

@@ -78,7 +78,7 @@ class _Host:
         self.app.producer_only = True
         self.app.boot_strategy = _NoKafka(self.app)
         web: Any = self.app.web  # typed as the abstract one; the driver is aiohttp's
-        web.web_app.add_routes(Pages(lambda: self.engine).routes())
+        web.web_app.add_routes(Pages(lambda: self.engine, service.doors).routes())
         host = self
 
         @self.app.service

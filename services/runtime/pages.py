@@ -1,7 +1,7 @@
 """A service's own pages: is it alive, is it ready, its numbers, previews, its dead letters, and the test clock."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from services.runtime import dead_letters, postgres, sql, telemetry
 from services.runtime import preview as previewing
 from services.runtime.engine import Engine
+from services.runtime.service import Door
 from services.runtime.stored import Connection
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
@@ -25,8 +26,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Pages:
     """The handlers, over one engine."""
 
-    def __init__(self, engine: Callable[[], Engine | None]) -> None:
-        self._engine = engine
+    def __init__(self, engine: Callable[[], Engine | None], doors: Mapping[str, Door] | None = None) -> None:
+        """`doors`: the service's own, by path."""
+        self._engine, self._doors = engine, doors or {}
 
     def routes(self) -> list[web.RouteDef]:
         """What is served where."""
@@ -39,6 +41,7 @@ class Pages:
             web.post("/preview", self.preview),
             web.post("/dead-letters/{topic}/{partition}/{offset}/redrive", self.redrive),
             web.post("/dead-letters/{topic}/{partition}/{offset}/discard", self.discard),
+            *(web.post(path, self._through(door)) for path, door in self._doors.items()),
         ]
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -129,6 +132,20 @@ class Pages:
         async with engine.shell.pool.acquire() as connection:
             now = await engine.shell.clock.now(connection)
             return await _answered(dead_letters.discard(connection, _place(request), note, now))
+
+    def _through(self, door: Door) -> Handler:
+        """503 while Postgres is away: who posted it does so again."""
+
+        async def take(request: web.Request) -> web.StreamResponse:
+            engine = self._ready()
+            try:
+                return await door(request, engine.shell)
+            except Exception as error:
+                if not postgres.is_outage(error):
+                    raise
+                raise web.HTTPServiceUnavailable from None
+
+        return take
 
     def _ready(self) -> Engine:
         engine = self._engine()

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
 
     provider_url: str = Field(default="http://127.0.0.1:8110", description="refunds: the payment provider")
     provider_key: SecretStr = Field(default=SecretStr("sk_sandbox"), description="refunds: its API key")
+    provider_webhook_secrets: SecretStr | None = Field(
+        default=None,
+        description="refunds: what its webhooks are signed with, several by commas while one replaces another; none: no webhooks",
+    )
     smtp: str = Field(default="127.0.0.1:1025", description="notifier: the mail server, host:port")
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
