@@ -92,3 +92,14 @@ select count(*) from mails where subscription_id = $1 and state = 'queued' and s
 select mail_id, subscription_id, entity_id, version, template, locale, class, state, reason, rendered, tries, send_after, due_by, closed_at,
   owner, act_by, message_id
 from mails where mail_id::text = $1
+
+-- name: stood
+-- the state of these subscriptions at a moment: that before the first change since, or today's
+select subscription_id, details, coalesce(
+  (select coalesce(t.from_state, '') from transitions t where t.entity_id = s.subscription_id and t.at >= $2 order by t.version limit 1),
+  state) as stood
+from subscriptions s where subscription_id = any($1::text[])
+
+-- name: paid_before
+-- what refunds knows of these subscriptions: their payments and refunds
+select subscription_id, details::text as details from accounts where subscription_id = any($1::text[])

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -62,12 +62,38 @@ class Policies(Generic[Policy]):
         return self.by_version[version]
 
 
-def read(path: Path, section: str, model: type[Policy]) -> tuple[Policy, bytes]:
-    """The section of the file, validated, and the SHA-256 of its canonical JSON. Raises PolicyError."""
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A policy file that was read; its sections are validated one by one."""
+
+    path: Path
+    body: Mapping[str, Any]
+    root: Any = field(repr=False)
+
+    def section(self, name: str, model: type[Policy]) -> Policy:
+        """A section, validated. Raises PolicyError with a line for each mistake."""
+        try:
+            return model.model_validate(self.body.get(name) or {})
+        except ValidationError as error:
+            problems = [
+                f"{self.path}:{self.line(name, *each['loc'])}: {'.'.join(str(step) for step in (name, *each['loc']))}: {each['msg']}"
+                for each in error.errors(include_url=False)
+            ]
+            raise PolicyError("\n".join(problems)) from None
+
+    def line(self, *location: str | int) -> int:
+        """The line of the deepest key of `location` that the file has."""
+        return _line(self.root, location)
+
+
+def opened(path: Path) -> PolicyFile:
+    """The file, whose sections nobody has looked at yet. Raises PolicyError."""
     try:
         text = path.read_text()
     except OSError as error:
         raise PolicyError(f"{path}: can't be read ({error.strerror}); set OFFRAMP_POLICY_FILE to a policy file") from None
+    except ValueError:
+        raise PolicyError(f"{path}:1: not YAML: not UTF-8") from None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         body = yaml.safe_load(text)
@@ -76,17 +102,17 @@ def read(path: Path, section: str, model: type[Policy]) -> tuple[Policy, bytes]:
         raise PolicyError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {problem or error}") from None
     if not isinstance(body, dict) or root is None:
         raise PolicyError(f"{path}:1: must be a mapping with the sections {', '.join(sorted(SECTIONS))}")
-    for name in body:
-        if name not in SECTIONS:
-            raise PolicyError(f"{path}:{_line(root, (name,))}: unknown section {name!r}; there are {', '.join(sorted(SECTIONS))}")
-    try:
-        policy = model.model_validate(body.get(section) or {})
-    except ValidationError as error:
-        problems = [
-            f"{path}:{_line(root, (section, *each['loc']))}: {'.'.join(str(step) for step in (section, *each['loc']))}: {each['msg']}"
-            for each in error.errors(include_url=False)
-        ]
-        raise PolicyError("\n".join(problems)) from None
+    there_are = ", ".join(sorted(SECTIONS))
+    problems = [f"{path}:{_line(root, (name,))}: unknown section {name!r}; there are {there_are}" for name in body if name not in SECTIONS]
+    problems += [f"{path}:{line}: {key!r} stands here a second time" for key, line in _repeated(root)]
+    if problems:
+        raise PolicyError("\n".join(problems))
+    return PolicyFile(path, body, root)
+
+
+def read(path: Path, section: str, model: type[Policy]) -> tuple[Policy, bytes]:
+    """The section of the file, validated, and the SHA-256 of its canonical JSON. Raises PolicyError."""
+    policy = opened(path).section(section, model)
     return policy, hashlib.sha256(policy.model_dump_json().encode()).digest()
 
 
@@ -110,3 +136,20 @@ def _line(node: Any, location: tuple[str | int, ...]) -> int:
         else:
             return line
     return line
+
+
+def _repeated(root: Any) -> Iterator[tuple[str, int]]:
+    """Keys that a mapping has twice, with the second one's line: YAML would quietly take the last."""
+    nodes, seen = [root], {id(root)}
+    while nodes:
+        node = nodes.pop()
+        keys: set[str] = set()
+        children = node.value if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            children = [value for _, value in node.value]
+            for key, _ in node.value:
+                if key.value in keys:
+                    yield key.value, key.start_mark.line + 1
+                keys.add(key.value)
+        nodes += [each for each in children if id(each) not in seen]
+        seen.update(map(id, children))

@@ -39,6 +39,8 @@ async def test_a_changed_file_is_a_new_version_and_the_old_one_stays(pool: Pool,
         ("# a comment\nlifecycel:\n  wait: 1d\n", "policy.yaml:2: unknown section 'lifecycel'"),
         ("lifecycle: [", "policy.yaml:1: not YAML"),
         ("just words", "must be a mapping"),
+        ("lifecycle:\n  wait: 1d\n  wait: 2d\n", "policy.yaml:3: 'wait' stands here a second time"),
+        ("lifecycle: &a {wait: *a}\n", "policy.yaml:1: lifecycle.wait"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:

@@ -1,0 +1,98 @@
+"""`offramp policy`: is a policy file right before it is deployed, and what would it change?"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from services.console import oddities, screen, words
+from services.console.oddities import Policy
+from services.console.trouble import Trouble
+from services.lifecycle.policy import Policy as LifecyclePolicy
+from services.notifier.policy import NotifierPolicy
+from services.refunds.policy import Policy as RefundsPolicy
+from services.runtime import policies
+from services.runtime.policies import PolicyError, PolicyFile, Section
+
+MODELS: Mapping[str, type[Section]] = {"lifecycle": LifecyclePolicy, "refunds": RefundsPolicy, "notifier": NotifierPolicy}
+Change = tuple[str, str, str]
+
+
+def check(path: Path) -> int:
+    """Prints what is wrong with a file and what is odd about it; 1 if anything is wrong."""
+    try:
+        file, policy = read(path)
+    except Trouble as trouble:
+        screen.complain(str(trouble))
+        return 1
+    found = sorted((file.line(*place), place, why) for place, why in oddities.oddities(policy))
+    for line, place, why in found:
+        screen.out.print(f"{path}:{line}: {'.'.join(map(str, place))}:", screen.quiet(why))
+    count = f"{len(found)} things are odd" if len(found) != 1 else "1 thing is odd"
+    screen.out.print(f"{path} can be used.", screen.quiet(f" {count}." if found else ""), sep="")
+    return 0
+
+
+def read(path: Path) -> tuple[PolicyFile, Policy]:
+    """All sections, validated by the services' own models. Raises Trouble with a line for each mistake of any of them."""
+    try:
+        file = policies.opened(path)
+    except PolicyError as error:
+        raise Trouble(str(error).partition("; set OFFRAMP_POLICY_FILE")[0]) from None
+    sections: dict[str, Any] = {}
+    mistakes = []
+    for name, model in MODELS.items():
+        try:
+            sections[name] = file.section(name, model)
+        except PolicyError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise Trouble("\n".join(mistakes))
+    return file, Policy(**sections)
+
+
+def changes(old: Policy, new: Policy) -> list[Change]:
+    """(key, old, new) of every number that differs; a plan's own where they differ from what holds for every plan."""
+    found = [
+        change
+        for name in MODELS
+        for change in _differences(name, _numbers(getattr(old, name), {"plans"}), _numbers(getattr(new, name), {"plans"}))
+    ]
+    general = {(key, before, after) for key, before, after in found}
+    for plan in sorted(old.lifecycle.plans.keys() | new.lifecycle.plans.keys()):
+        before, after = _numbers(old.lifecycle.of(plan), {"plans"}), _numbers(new.lifecycle.of(plan), {"plans"})
+        own = _differences("lifecycle", before, after)
+        found += [(f"{key} ({plan})", was, will) for key, was, will in own if (key, was, will) not in general]
+    return found
+
+
+def _numbers(model: Section, exclude: set[str]) -> dict[str, str]:
+    return dict(_flat("", model.model_dump(exclude=exclude)))
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        return [each for key, inner in value.items() for each in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
+    return [(prefix, said(value))]
+
+
+def _differences(section: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
+    keys = dict.fromkeys([*old, *new])
+    return [(f"{section}.{key}", old.get(key, "-"), new.get(key, "-")) for key in keys if old.get(key) != new.get(key)]
+
+
+def said(value: Any) -> str:
+    """A value as the file would have it."""
+    match value:
+        case timedelta():
+            return words.span(value).replace(" ", "")
+        case datetime():
+            return words.moment(value)
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list() | tuple() | set() | frozenset():
+            return f"[{', '.join(said(each) for each in value)}]"
+        case _:
+            return str(value)
