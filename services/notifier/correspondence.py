@@ -13,7 +13,7 @@ from services.notifier.alerts import Alert, alert_for
 from services.notifier.causes import voided_by
 from services.notifier.desk import Box, Desk, Draft, Step, hash_of, settle
 from services.notifier.mails import TEMPLATES, Choice, Skip, Tell, choose
-from services.notifier.states import Correspondence, Fact, Mail, OptOut
+from services.notifier.states import Correspondence, Fact, Mail, OptOut, Postbox
 from services.runtime.decision import Decision, Ignored
 
 TOLD = 32  # versions remembered per template and entity; older ones count as told
@@ -108,15 +108,20 @@ def forget(desk: Desk, box: Correspondence, event: PersonForgotten) -> Decision[
     known = box.facts.get(desk.entity_id, Fact())
     if box.forgotten:
         return Ignored("nothing_new")
-
-    def concerns(mail: Mail) -> bool:
-        fact = box.facts.get(mail.about)
-        return mail.about == desk.entity_id or fact is None or fact.deadline_at is None
-
-    steps = [desk.forget(mail) for mail in box.mails if concerns(mail)] + cases.close(desk, box, "erased", concerns)
+    box = replace(box, forgotten=True)
+    steps = [desk.forget(mail) for mail in box.mails if is_nobodys(box, mail)]
+    steps += cases.close(desk, box, "erased", lambda case: is_nobodys(box, case))
     if event.version >= known.version:
         known = _learn(desk, known, event)
-    return settle(replace(box, forgotten=True, facts=box.facts | {desk.entity_id: known}), steps)
+    return settle(replace(box, facts=box.facts | {desk.entity_id: known}), steps)
+
+
+def is_nobodys(box: Postbox, mail: Mail) -> bool:
+    """Its reader asked to be forgotten, and it is not about a refund that is still open."""
+    if not isinstance(box, Correspondence) or not box.forgotten:
+        return False
+    about = box.facts.get(mail.about)
+    return about is None or about.deadline_at is None
 
 
 def opt_out(desk: Desk, box: Correspondence, event: Unsubscribed | EmailComplained) -> Decision[Correspondence] | Ignored:

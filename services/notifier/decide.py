@@ -10,7 +10,7 @@ from offramp_schemas.lifecycle_events import LifecycleFact, PersonForgotten
 from offramp_schemas.notification_events import AlertRaised, MailFact
 from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
 from services.notifier import cases, digests
-from services.notifier.correspondence import find, forget, hear, hear_of_foreign_refund, notice_silence, opt_out
+from services.notifier.correspondence import find, forget, hear, hear_of_foreign_refund, is_nobodys, notice_silence, opt_out
 from services.notifier.desk import KIND, Box, Desk, settle
 from services.notifier.policy import NotifierPolicy
 from services.notifier.states import Correspondence, Digest, Letters, Mail
@@ -147,7 +147,7 @@ def _bounced(desk: Desk, box: Box, bounce: EmailBounced) -> Outcome[Box]:
     if mail is None:
         return Ignored("no_such_mail")
     others = [each for each in box.mails if each.recipient_hash == mail.recipient_hash and each is not mail and not each.asked]
-    steps = [] if mail.mail_class == "marketing" else [desk.fail(mail, "bounced")]
+    steps = [] if mail.mail_class == "marketing" or is_nobodys(box, mail) else [desk.fail(mail, "bounced")]
     steps += [desk.give_up_on(each, "address_bounced") for each in others]
     bounced = (*(each for each in box.bounced if each != mail.recipient_hash), mail.recipient_hash)
     sent = tuple(each for each in box.sent if each.mail_id != mail.mail_id)

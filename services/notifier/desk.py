@@ -147,7 +147,7 @@ class Desk:
         if answer.answer is None:
             return self.try_again(mail, answer.trouble or "unknown")
         if (refused := answer.answer.get("refused")) is not None:
-            return self.fail(mail, f"refused: {refused}")
+            return self.suppress(mail, mail.gone) if mail.gone else self.fail(mail, f"refused: {refused}")
         sent = self._close(mail, "sent", rendered=answer.answer.get("rendered"))
         fact = EmailSent(
             mail_id=mail.mail_id,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, timedelta, tzinfo
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -141,6 +141,15 @@ class NotifierPolicy(Section):
     free_plan_remains: bool = Field(default=False, description="whether something stays usable, free of charge, after a paid plan ends")
     link_hosts: tuple[str, ...] = Field(default=("example.com",), description="the only hosts a mail may link to")
     links: Links = Links()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_our_examples(cls, section: Any) -> Any:
+        """A file with hosts of its own, written before there was a page, goes on without it: the default would lead to example.com."""
+        if not isinstance(section, dict) or "example.com" in section.get("link_hosts", ("example.com",)):
+            return section
+        pages = section.get("links") or {}
+        return section | {"links": dict.fromkeys(Links.model_fields) | pages} if isinstance(pages, dict) else section
 
     @model_validator(mode="after")
     def _consistent(self) -> "NotifierPolicy":

@@ -9,7 +9,7 @@ from email import policy as email_policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from services.notifier.policy import NotifierPolicy
@@ -42,13 +42,17 @@ def build(request: Mapping[str, Any], rendered: Rendered, policy: NotifierPolicy
     message["From"] = _from(policy.sender.name, sender)
     message["To"] = to
     message["Subject"] = _line(rendered.subject)
-    message["Date"] = format_datetime(datetime.fromisoformat(request["date"]))
-    message["Message-ID"] = request["message_id"]
-    message["References"] = f"<{uuid.uuid5(THREADS, request['subscription_id'])}@{policy.sender.domain}>"
-    message["Auto-Submitted"] = _fixed("Auto-Submitted", "auto-generated")
     if policy.sender.reply_to:
         message["Reply-To"] = policy.sender.reply_to
     headers = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
+    headers += _own(
+        {
+            "Date": format_datetime(datetime.fromisoformat(request["date"])),
+            "Message-ID": request["message_id"],
+            "References": f"<{uuid.uuid5(THREADS, request['subscription_id'])}@{policy.sender.domain}>",
+            "Auto-Submitted": "auto-generated",
+        }
+    )
     if request["class"] == "marketing":
         headers += _way_out(filled(policy.links.unsubscribe, request["subscription_id"], request["mail_id"]))
     return Outgoing(sender, to, headers + _alternatives(rendered))
@@ -78,10 +82,12 @@ def _alternatives(rendered: Rendered) -> bytes:
     )
 
 
-@cache
-def _fixed(name: str, value: str) -> Any:
-    """A header that is the same in every mail, parsed once."""
-    return _POLICY.header_factory(name, value)
+def _own(headers: Mapping[str, str]) -> bytes:
+    """Headers that nobody but us had a word in: written as they are, since parsing and folding takes longer than rendering the mail."""
+    return b"".join(
+        f"{name}: {value}\r\n".encode() if value.isascii() else _POLICY.fold_binary(name, _POLICY.header_factory(name, value))
+        for name, value in headers.items()
+    )
 
 
 @lru_cache(maxsize=16)

@@ -10,7 +10,7 @@ from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
 from offramp_schemas.base import ERASED
-from offramp_schemas.email_feedback import MailCaseResolved
+from offramp_schemas.email_feedback import EmailBounced, MailCaseResolved
 from offramp_schemas.notification_events import AlertRaised, EmailSuppressed, MailCaseClosed, MailCaseOverdue
 from services.notifier.states import Correspondence, Letters
 from services.runtime.decision import Ignored
@@ -130,6 +130,18 @@ def test_what_is_heard_after_forgetting_writes_to_nobody_but_about_the_open_refu
     desk.hear(example(refund.RefundIssued, refund_id="open", version=2, deadline_at=NOW + timedelta(days=5)))
     desk.hear(example(refund.RefundReversed, refund_id="open", version=3, deadline_at=None, contact=ERASED))
     assert [call.request["template"] for call in desk.calls[asked:]] == ["refund_issued"]
+
+
+def test_a_mail_to_who_is_forgotten_becomes_no_case_any_more() -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.CancellationScheduled, version=4))
+    desk.answer(desk.calls[0])
+    desk.hear(example(lifecycle.CancellationUndone, version=5))
+    desk.hear(example(lifecycle.PersonForgotten, version=6))
+    desk.answer(desk.calls[1], {"refused": 550})
+    desk.hear(example(EmailBounced, message_id=desk.calls[0].request["message_id"], kind="hard"))
+    assert desk.facts.cases == ()
+    assert desk.mail("cancellation_undone").reason == "outdated.erased"
 
 
 def test_forgetting_twice_changes_nothing() -> None:

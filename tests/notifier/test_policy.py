@@ -42,6 +42,16 @@ def test_a_page_that_is_not_configured_is_no_mistake() -> None:
     assert NotifierPolicy.model_validate({"links": {"account": None}}).links.account is None
 
 
+def test_a_file_with_its_own_hosts_goes_on_without_the_pages_it_does_not_name() -> None:
+    policy = NotifierPolicy.model_validate({"link_hosts": ["shop.example"], "links": {"account": "https://shop.example/me"}})
+    assert {page for _, page in policy.links} == {"https://shop.example/me", None}
+
+
+def test_a_file_with_its_own_hosts_that_names_a_page_elsewhere_is_still_refused() -> None:
+    with pytest.raises(ValidationError, match=r"links\.pause"):
+        NotifierPolicy.model_validate({"link_hosts": ["shop.example"], "links": {"pause": "https://elsewhere.example/me"}})
+
+
 @pytest.mark.parametrize(
     ("page", "may"),
     [
