@@ -20,9 +20,14 @@ Do = Literal[
     "pending_forever",
     "requires_action",        # until `expires_at` (Unix time), unless its status is set
     "fail_late",              # succeeds, and has failed when it has been read `after_reads` times
+    "lose_webhook",           # it is never sent
+    "double_webhook",
+    "late_webhook",           # by `seconds`
+    "hold_webhook",           # until another one was sent: they come in the wrong order
 ]  # fmt: skip
 ANY = "*"
 _READING_TOO = {"silent", "slow"}
+On = Literal["create", "read", "webhook"]
 
 
 class Behaviour(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,10 +45,11 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True):
     expires_at: int | None = None
     action_url: str | None = None
 
-    def applies(self, payment: str | None, reading: bool) -> bool:
-        """Whether to this request."""
-        on = self.on or ("any" if self.do in _READING_TOO else "create")
-        return self.times != 0 and self.payment in {ANY, payment} and on in {"any", "read" if reading else "create"}
+    def applies(self, payment: str | None, on: On) -> bool:
+        """Whether to this request, or to this webhook."""
+        about = self.on or ("any" if self.do in _READING_TOO else "create")
+        fits = on == "webhook" if self.do.endswith("_webhook") else about in {"any", on} and on != "webhook"
+        return fits and self.times != 0 and self.payment in {ANY, payment}
 
 
 class Behaviours:
@@ -62,8 +68,15 @@ class Behaviours:
 
     def for_request(self, payment: str | None, *, reading: bool = False) -> Behaviour | None:
         """How to answer this request; it counts."""
+        return self._latest(payment, "read" if reading else "create")
+
+    def for_webhook(self, payment: str | None) -> Behaviour | None:
+        """What becomes of this webhook; it counts."""
+        return self._latest(payment, "webhook")
+
+    def _latest(self, payment: str | None, on: On) -> Behaviour | None:
         for behaviour in reversed(self.told):
-            if behaviour.applies(payment, reading):
+            if behaviour.applies(payment, on):
                 if behaviour.times is not None:
                     behaviour.times -= 1
                 return behaviour

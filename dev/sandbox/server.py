@@ -1,4 +1,4 @@
-"""The sandbox's HTTP: `/v1/refunds` as Stripe's, `/sandbox/…` to arrange what happens and to see what did."""
+"""The sandbox's HTTP: `/v1/refunds` as Stripe's. What happens there is arranged backstage."""
 
 import asyncio
 import json
@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from dev.sandbox.backstage import Backstage, public
 from dev.sandbox.behaviour import Behaviour, Behaviours
 from dev.sandbox.ledger import Ledger, Refused, fingerprint
+from dev.sandbox.webhooks import Webhooks
 
 _REFUSALS = {"insufficient_funds": "insufficient_funds", "disputed": "charge_disputed"}
 
@@ -22,7 +23,9 @@ class Sandbox:
 
     def __init__(self, ledger: Ledger, key: str | None = None) -> None:
         """`key`: what /v1 asks for; without one it lets everybody in."""
-        self.ledger, self.behaviours, self.url, self.key = ledger, Behaviours(), "", key
+        self.ledger, self.url, self.key = ledger, "", key
+        self.behaviours, self.webhooks = Behaviours(), Webhooks()
+        self.backstage = Backstage(ledger, self.behaviours, self.webhooks)
         self.closing = asyncio.Event()
 
     @classmethod
@@ -43,6 +46,7 @@ class Sandbox:
             yield sandbox
         finally:
             sandbox.closing.set()
+            await sandbox.webhooks.stop()
             await runner.cleanup()
             ledger.close()
 
@@ -52,12 +56,7 @@ class Sandbox:
         app.router.add_post("/v1/refunds", self.create)
         app.router.add_get("/v1/refunds", self.list)
         app.router.add_get("/v1/refunds/{id}", self.read)
-        app.router.add_post("/sandbox/payments", self.register)
-        app.router.add_post("/sandbox/behave", self.tell)
-        app.router.add_delete("/sandbox/behave", self.behave)
-        app.router.add_post("/sandbox/forget-keys", self.forget_keys)
-        app.router.add_get("/sandbox/refunds", self.everything)
-        app.router.add_post("/sandbox/refunds/{id}", self.change)
+        app.add_routes(self.backstage.routes())
         app.router.add_get("/healthz", self.healthy)
         return app
 
@@ -87,7 +86,7 @@ class Sandbox:
         behaviour = self.behaviours.for_request(refund["payment_intent"], reading=True)
         if not_done := await self._instead(behaviour):
             return not_done
-        return await self._afterwards(behaviour, request, 200, _public(self._progress(refund)))
+        return await self._afterwards(behaviour, request, 200, public(self._progress(refund)))
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/refunds?payment_intent=…&limit=…&starting_after=…"""
@@ -99,43 +98,8 @@ class Sandbox:
         if after := request.query.get("starting_after"):
             refunds = refunds[[each["id"] for each in refunds].index(after) + 1 :]
         limit = int(request.query.get("limit", "10"))
-        page = {"object": "list", "data": [_public(each) for each in refunds[:limit]], "has_more": len(refunds) > limit}
+        page = {"object": "list", "data": [public(each) for each in refunds[:limit]], "has_more": len(refunds) > limit}
         return await self._afterwards(behaviour, request, 200, page)
-
-    async def register(self, request: web.Request) -> web.StreamResponse:
-        """POST /sandbox/payments {"id", "amount", "currency"}: a charge that can be refunded."""
-        body = await request.json()
-        self.ledger.register(body["id"], body["amount"], body.get("currency", "eur").lower())
-        return web.json_response({"ok": True})
-
-    async def tell(self, request: web.Request) -> web.StreamResponse:
-        """POST /sandbox/behave: see dev/sandbox/behaviour.py."""
-        try:
-            self.behaviours.tell(msgspec.json.decode(await request.read(), type=Behaviour))
-        except msgspec.ValidationError as error:
-            return web.json_response({"error": {"code": "not_a_behaviour", "message": str(error)}}, status=400)
-        return web.json_response({"ok": True})
-
-    async def behave(self, request: web.Request) -> web.StreamResponse:
-        """DELETE /sandbox/behave: all is well again."""
-        self.behaviours.behave()
-        return web.json_response({"ok": True})
-
-    async def forget_keys(self, request: web.Request) -> web.StreamResponse:
-        """POST /sandbox/forget-keys: as Stripe does after a day."""
-        self.ledger.forget_keys()
-        return web.json_response({"ok": True})
-
-    async def everything(self, request: web.Request) -> web.StreamResponse:
-        """GET /sandbox/refunds: for audits, every refund with the key it was asked for by."""
-        return web.json_response({"data": self.ledger.all()})
-
-    async def change(self, request: web.Request) -> web.StreamResponse:
-        """POST /sandbox/refunds/{id} {"status", …}: the bank moved."""
-        try:
-            return web.json_response(self.ledger.change(request.match_info["id"], **await request.json()))
-        except Refused as refused:
-            return web.json_response(refused.body(), status=refused.status)
 
     async def healthy(self, request: web.Request) -> web.StreamResponse:
         """GET /healthz"""
@@ -152,9 +116,10 @@ class Sandbox:
                 raise Refused(code, "The sandbox was told to refuse")
             how = _beginning(behaviour)
             status, body = 200, self.ledger.refund(form, key=key, status=how.pop("status"), extra=how)
+            self.backstage.say("refund.created", body)
         except Refused as refused:
             status, body = refused.status, refused.body()
-        body = _public(body)
+        body = public(body)
         if key:
             self.ledger.remember(key, form, status, body)
         return status, body
@@ -163,7 +128,7 @@ class Sandbox:
         """Banks take their time: so many questions of it."""
         reads, then = refund.get("_reads", 0) + 1, refund.get("_then")
         if then and reads >= then["after_reads"]:
-            return self.ledger.change(refund["id"], _then=None, **then["change"])
+            return self.backstage.move(refund["id"], _then=None, **then["change"])
         return self.ledger.change(refund["id"], _reads=reads)
 
     async def _instead(self, behaviour: Behaviour | None) -> web.StreamResponse | None:
@@ -211,10 +176,6 @@ def _beginning(behaviour: Behaviour | None) -> dict[str, Any]:
             details = {"expires_at": behaviour.expires_at, "url": behaviour.action_url}
             return {"status": "requires_action", "next_action": {"type": "display_details", "display_details": details}}
     return {"status": "succeeded"}
-
-
-def _public(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if not name.startswith("_") and name != "idempotency_key"}
 
 
 async def _form(request: web.Request) -> dict[str, Any]:
