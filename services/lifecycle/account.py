@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from offramp_schemas.account import SubscriptionFacts, SubscriptionRenewed
-from services.lifecycle import charged_in_error, forgetting, pricing, reminding, resuming, schedule
+from services.lifecycle import charged_in_error, forgetting, pricing, reminding, resuming, returning, schedule
 from services.lifecycle.facts import Facts, PaymentMethod, Seller
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.renewal import active, trialing
@@ -44,7 +44,9 @@ def pictured(state: Subscription, event: SubscriptionFacts, when: When, policies
             return Decision(*schedule.reconsidered(replace(state, facts=facts), when, policies))
         case Paused():
             return resuming.reconsidered(replace(state, facts=facts), when, policies)
-        case PastDue() | Ended():
+        case Ended():
+            return returning.reconsidered(replace(state, facts=facts), when, policies)
+        case PastDue():
             return Decision(replace(state, facts=facts))
 
 

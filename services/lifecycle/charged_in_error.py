@@ -15,7 +15,7 @@ from services.runtime.decision import Decision, Ignored, Outcome, When
 
 def renewed(state: NonRenewing | Paused, event: SubscriptionRenewed, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
     """Renewed after the cancellation, or while it rests: that stands, as does the known period. A charge not named yet comes later."""
-    if event.payment_id and _asked_back(state, event.payment_id):
+    if event.payment_id and asked_back(state, event.payment_id):
         return Ignored("the charge was asked back already")
     fact = ChargedAfterCancellation(
         contact=state.facts.contact,
@@ -31,7 +31,7 @@ def renewed(state: NonRenewing | Paused, event: SubscriptionRenewed, when: When,
 
 def charged(state: NonRenewing | Paused, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """Charged after the cancellation, or while it rests; it may be the charge of a renewal that was heard of before."""
-    if _asked_back(state, event.payment_id):
+    if asked_back(state, event.payment_id):
         return Decision(state)
     fact = ChargedAfterCancellation(
         contact=state.facts.contact,
@@ -45,7 +45,7 @@ def charged(state: NonRenewing | Paused, event: PaymentSucceeded, when: When, po
 
 def paid_after_end(state: Ended, event: PaymentSucceeded, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """No silent revival: the money is offered back."""
-    if _asked_back(state, event.payment_id):
+    if asked_back(state, event.payment_id):
         return Decision(state)
     fact = PaymentAfterEnd(
         contact=state.facts.contact,
@@ -58,7 +58,8 @@ def paid_after_end(state: Ended, event: PaymentSucceeded, when: When, policies: 
     return _told_and_asked_back(state, fact, event.payment_id, when, policies)
 
 
-def _asked_back(state: Subscription, payment_id: str) -> bool:
+def asked_back(state: Subscription, payment_id: str) -> bool:
+    """The charge was heard of before, as that of a renewal, and is on its way back."""
     ref = refunding.reference_of(payment_id)
     return ref in state.refund_acks or ref in state.heard.acknowledged
 

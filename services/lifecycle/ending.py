@@ -35,7 +35,7 @@ def end(
 ) -> Decision[Subscription]:
     """Access is over."""
     rules = policies.current.of(state.facts.plan).data
-    keep = bool(cancellation and cancellation.keep_data)
+    keep = bool(cancellation and cancellation.keep_data and not state.heard.erased_at)
     dunnings = {} if isinstance(state, Trialing | Active) else state.dunnings
     heard, expired = offering.over(state, policies)
     ended = Ended(

@@ -47,5 +47,5 @@ def _silent(heard: Heard, at: datetime) -> Heard:
 
 
 def _wordless(cancellation: Cancellation) -> Cancellation:
-    """The codes stay for the statistics; free text may name anybody."""
-    return replace(cancellation, comment=None, switching_to=None)
+    """The codes stay for the statistics; free text may name anybody, and nothing is kept for a return."""
+    return replace(cancellation, comment=None, switching_to=None, keep_data=False)

@@ -60,6 +60,7 @@ def begin(
     """It rests from now on. Where pausing removes the card (policy), resuming asks for one."""
     rules = policies.current.of(state.facts.plan)
     facts = replace(state.facts, method=PaymentMethod(False, when.now)) if rules.pause.removes_card else state.facts
+    keep_data = keep_data and not state.heard.erased_at
     stages = data.in_grace(when.now, when.now, keep_data, rules.data)
     if resumes_at < stages["ask_deletion_at"]:
         stages["deletion_reminder_at"] = None  # it will have resumed by then

@@ -98,7 +98,7 @@ def _while_resting(state: Paused, event: PaymentSucceeded, when: When, policies:
         return Decision(replace(state, facts=_longer_paid(state.facts, event.period_end), dunnings=others))
     if when.at < state.paused_at:
         return Decision(replace(state, facts=_paid(state.facts, event, when.at)))
-    if state.expires_at or state.resume_asked:
+    if (state.expires_at or state.resume_asked) and not charged_in_error.asked_back(state, event.payment_id):
         paid = replace(state, facts=_paid(state.facts, event, when.at))
         return resuming.resumed(paid, state.resume_asked, when, policies)
     if event.period_start and event.period_start < state.paused_at:

@@ -59,6 +59,16 @@ def card_given(state: Ended) -> Decision[Subscription]:
     return _charged(state, state.returning)
 
 
+def reconsidered(state: Ended, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
+    """After news of the card or the price: a return that waited for that goes on."""
+    waiting, method = state.returning, state.facts.method
+    if waiting is None or waiting.charge_due:
+        return Decision(state)
+    if state.facts.price_minor == 0:
+        return _back(state, state.facts, waiting.reference, when, policies, at_once=True)
+    return _charged(state, waiting) if method and method.usable else Decision(state)
+
+
 def card_declined(state: Ended) -> Decision[Subscription]:
     """The charge for a return failed: another card is asked for, in the time that is left."""
     if state.returning is None:
@@ -117,7 +127,7 @@ def _forbidden(state: Subscription, event: ReactivationRequested) -> Rule | None
 
 def _still_paid(state: Ended, when: When) -> bool:
     """In grace, and the period runs that was paid for and is not to be refunded."""
-    return state.data_stage == "grace" and state.refund_ref is None and state.paid_until is not None and state.paid_until > when.now
+    return state.data_stage == "grace" and state.refund_ref is None and state.paid_until is not None and when.at < state.paid_until
 
 
 def _at_once(state: Ended, event: ReactivationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
@@ -185,7 +195,7 @@ def _back(state: Ended, facts: Facts, reference: str, when: When, policies: Life
         price_minor=facts.price_minor,
         currency=facts.currency,
         interval=facts.interval,
-        renews_at=facts.paid_through if facts.price_minor else None,
+        renews_at=facts.paid_through if facts.paid_through and facts.paid_through > when.now else None,
         card_last4=facts.method.last4 if facts.method else None,
     )
     return Decision(active(facts, when.now, policies, returned), (fact,))

@@ -5,7 +5,7 @@ import pytest
 
 from offramp_schemas import examples
 from offramp_schemas.base import ERASED
-from offramp_schemas.lifecycle_events import DataDeletionDue, LifecycleFact, PersonForgotten
+from offramp_schemas.lifecycle_events import DataDeletionDue, LifecycleFact, PersonForgotten, SubscriptionEnded
 from services.lifecycle.decide import EVENTS
 from services.lifecycle.states import Ended, NonRenewing
 from services.runtime.decision import Ignored
@@ -78,6 +78,16 @@ def test_kept_data_is_kept_no_longer() -> None:
     story.hears(erased())
     story.passes(hours=1)
     assert len(story.heard_of(DataDeletionDue)) == 1
+
+
+def test_a_wish_to_keep_it_from_before_or_after_counts_no_more() -> None:
+    before, after = paid_plan(), paid_plan()
+    before.hears(cancellation(keep_data=True))
+    before.hears(erased())
+    after.hears(erased())
+    after.hears(cancellation(keep_data=True, mode="immediately"))
+    before.until(PERIOD_END)
+    assert [story.heard_of(SubscriptionEnded)[0].data_retained for story in (before, after)] == [False, False]
 
 
 def test_a_return_is_not_waited_for_and_not_possible_any_more() -> None:

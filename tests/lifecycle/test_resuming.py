@@ -23,6 +23,7 @@ from tests.lifecycle.given import (
     paid_plan,
     pause,
     payment,
+    renewed,
     resume,
     trial,
 )
@@ -162,6 +163,13 @@ def test_paid_another_way_it_goes_on() -> None:
     story.hears(payment("in_9", "pay_9"))
     assert story.told_kinds() == ["SubscriptionResumed"]
     assert story.state.facts.paid_through == story.now + 31 * DAY
+
+
+def test_a_renewal_that_was_asked_back_does_not_count_as_that_payment() -> None:
+    story = without_card().passes(days=91)
+    story.hears(renewed(story.now, story.now + 30 * DAY, "pay_9"))
+    story.hears(payment("in_9", "pay_9"))
+    assert (story.just_told, story.name) == ([], "paused")
 
 
 def test_who_returns_after_the_deletion_is_told_before_and_then_that_the_account_is_empty() -> None:

@@ -265,3 +265,27 @@ def test_who_is_back_is_renewed_and_may_leave_again() -> None:
     assert story.name == "active"
     story.hears(cancellation("CAN-2"))
     assert story.told_kinds()[-1] == "CancellationScheduled"
+
+
+def test_asked_while_the_period_ran_and_heard_late_is_in_time() -> None:
+    story = paid_plan(current_period_end=NOW + 3 * DAY)
+    story.hears(cancellation(mode="immediately"))
+    story.now = NOW + 4 * DAY
+    story.hears(reactivation(), at=NOW + 2 * DAY)
+    (fact,) = story.just_told
+    assert isinstance(fact, SubscriptionReactivated)
+    assert (fact.at_once, fact.renews_at) == (True, None)
+
+
+def test_billing_may_say_that_a_card_is_there() -> None:
+    story = wants_back(left().passes(days=6))
+    story.hears(changed(payment_method_on_file=False))
+    assert story.just_told == []
+    story.hears(changed(payment_method_on_file=True))
+    assert story.told_kinds() == ["ReactivationChargeDue"]
+
+
+def test_what_costs_nothing_by_now_comes_back_without_a_payment() -> None:
+    story = wants_back(left().passes(days=6))
+    story.hears(changed(price_minor=0))
+    assert story.told_kinds() == ["SubscriptionReactivated"]
