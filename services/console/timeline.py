@@ -11,7 +11,7 @@ from services.console.trouble import Trouble
 
 _FACTS = (
     "plan_name", "plan", "customer_id", "owner_id", "email", "canceled_at", "ends_at", "ended_at", "end_reason", "current_period_end",
-    "trial_ends_at", "data_stage", "inactive_since", "deactivation_due_at", "payment_id", "request_ref", "basis", "informed_at",
+    "trial_ends_at", "resumes_at", "data_stage", "inactive_since", "deactivation_due_at", "payment_id", "request_ref", "basis", "informed_at",
     "promise_due_at", "legal_due_at", "told_due_at", "owner", "deadline_at", "settlement_ref",
 )  # fmt: skip
 
