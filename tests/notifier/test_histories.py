@@ -9,6 +9,7 @@ from offramp_schemas import Event
 from offramp_schemas.email_feedback import EmailBounced, EmailComplained, MailCaseResolved, Unsubscribed
 from offramp_schemas.notification_events import AlertRaised
 from services.notifier.causes import ERASED
+from services.notifier.correspondence import is_nobodys
 from services.notifier.states import Correspondence, Digest
 from tests.notifier.given import FACTS, NOTIFIER, Desk, example
 
@@ -52,6 +53,9 @@ def check(desk: Desk) -> None:
     if isinstance(desk.state, Correspondence):
         open_refunds = {about for about, fact in desk.state.facts.items() if fact.deadline_at}
         assert {f"silent:{about}" for about in open_refunds} <= {timer.name for timer in timers}
+        waiting = [mail for mail in desk.state.mails if not mail.asked]
+        assert not desk.state.opted_out or all(mail.mail_class != "marketing" for mail in waiting)
+        assert not [mail for mail in waiting if is_nobodys(desk.state, mail)]
     closed = desk.state.closed
     assert not {mail.mail_id for mail in closed} & {mail.mail_id for mail in desk.state.mails}
     assert len({call.key for call in desk.calls}) == len(desk.calls)
