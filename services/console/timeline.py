@@ -11,8 +11,8 @@ from services.console.trouble import Trouble
 
 _FACTS = (
     "plan_name", "plan", "customer_id", "owner_id", "email", "canceled_at", "ends_at", "ended_at", "end_reason", "current_period_end",
-    "trial_ends_at", "resumes_at", "data_stage", "inactive_since", "deactivation_due_at", "payment_id", "request_ref", "basis", "informed_at",
-    "promise_due_at", "legal_due_at", "told_due_at", "owner", "deadline_at", "settlement_ref",
+    "trial_ends_at", "resumes_at", "data_stage", "inactive_since", "deactivation_due_at", "payment_id", "request_ref", "basis",
+    "informed_at", "promise_due_at", "legal_due_at", "told_due_at", "owner", "deadline_at", "settlement_ref",
 )  # fmt: skip
 
 
