@@ -1,14 +1,17 @@
 """The notifier in the real shell: facts in, one transaction, SMTP, and the mail's fate in the tables and on its way to Kafka."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from dev.mailbox import Mailbox
 from offramp_schemas import lifecycle_events as lifecycle
+from offramp_schemas import retention_events as retention
+from offramp_schemas.email_feedback import MailCaseResolved, Unsubscribed
 from services.notifier.render import Renderer
 from services.notifier.smtp import MailServer, Postman
 from services.notifier.states import Letters
@@ -100,3 +103,29 @@ async def test_a_held_mail_leaves_when_its_time_has_come_and_all_has_been_read(s
     await pool.execute("update watermarks set seen_through = $1", clock.time)
     assert await shell.wake() == 1
     assert await pool.fetchval("select count(*) from calls where done_at is null") == 1
+
+
+async def test_who_unsubscribes_is_told_to_the_account_service_even_before_any_mail(shell: Shell[Letters], pool: Pool) -> None:
+    await shell.hear([Publisher("email.feedback.v1").record(example(Unsubscribed, message_id=None))], GROUP)
+    await shell.hear([Publisher("lifecycle.events.v1").record(example(retention.RetentionOffered))], GROUP)
+    assert await told(pool) == ["marketing-opted-out", "email-suppressed"]
+    assert await pool.fetchval("select reason from mails") == "opted_out.unsubscribed"
+
+
+async def test_an_undeliverable_mail_is_a_case_until_a_person_closes_it(shell: Shell[Letters], pool: Pool, clock: Clock) -> None:
+    await shell.hear([Publisher("lifecycle.events.v1").record(example(lifecycle.CancellationScheduled))], GROUP)
+    calls = Calls(shell, {"mail": refuse})
+    await calls.run_once()
+    await calls.drain()
+    clock.time = NOW + POLICY.undeliverable.act_within
+    assert await shell.wake() == 1
+    mail_id = str(await pool.fetchval("select mail_id from mails"))
+    await shell.hear([Publisher("email.feedback.v1").record(example(MailCaseResolved, mail_id=mail_id, decided_by="mari"))], GROUP)
+    assert await told(pool) == ["email-failed", "alert-raised", "mail-case-overdue", "alert-raised", "mail-case-closed"]
+    assert await pool.fetchval("select case_closed_by from mails") == "mari"
+    assert await pool.fetchval("select count(*) from correspondences where wake_at is null and open_cases = 0") == 1
+
+
+async def refuse(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A mail server that takes nothing."""
+    return {"refused": 550}
