@@ -24,8 +24,8 @@ from services.runtime.telemetry import REGISTRY
 
 PATH = "/webhooks/provider"
 SOURCE = "//offramp/refunds/webhooks"
-RECEIVED = Counter("offramp_webhooks", "Webhooks of the payment provider, by what became of them", ["outcome"], registry=REGISTRY)
-Outcome = Literal["heard", "not_ours", "another_matter", "unreadable", "not_authentic"]
+RECEIVED = Counter("offramp_webhooks", "Webhooks of the payment provider, by what became of them", ["result"], registry=REGISTRY)
+Result = Literal["heard", "not_ours", "another_matter", "unreadable", "not_authentic"]
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -71,8 +71,8 @@ class Webhooks:
         return _answer("heard" if await _publish(shell, *read) else "not_ours", 200)
 
 
-def _answer(outcome: Outcome, status: int) -> web.Response:
-    RECEIVED.labels(outcome).inc()
+def _answer(result: Result, status: int) -> web.Response:
+    RECEIVED.labels(result).inc()
     return web.Response(status=status)
 
 
