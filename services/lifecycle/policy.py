@@ -197,6 +197,12 @@ class Rules(Section):
     reminders: ReminderRules = ReminderRules()
     win_back: WinBackRules = WinBackRules()
 
+    @model_validator(mode="after")
+    def _offers_only_what_is_possible(self) -> "Rules":
+        if self.offers.pause_for > self.pause.longest:
+            raise ValueError("offers.pause_for must not be longer than pause.longest")
+        return self
+
 
 class Policy(Rules):
     """The rules for every plan, and what other plans change of them."""

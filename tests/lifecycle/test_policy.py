@@ -51,6 +51,8 @@ def test_a_policy_reads_back_as_it_was_stored(tmp_path: Path) -> None:
         ("lifecycle:\n  offers:\n    by_reason: {bored: discount}\n", 3, "Input should be"),
         ("lifecycle:\n  offers:\n    by_reason: {unused: flowers}\n", 3, "Input should be"),
         ("lifecycle:\n  offers:\n    discount_percent: 101\n", 3, "less than or equal"),
+        ("lifecycle:\n  pause:\n    longest: 60d\n", 1, "pause_for must not be longer"),
+        ("lifecycle:\n  plans:\n    pro: {offers: {pause_for: 400d}}\n", 3, "pause_for must not be longer"),
         ("lifecycle:\n  offers:\n    extend_trial_by: 1h\n", 3, "greater than or equal"),
         ("lifecycle:\n  feedback:\n    outreach_monthly_price: {EURO: 1}\n", 3, "pattern"),
         ("lifecycle:\n  reminders:\n    trial: [1d, 3d]\n", 3, "in order"),
