@@ -109,7 +109,7 @@ def resumed(state: Paused, reference: str | None, when: When, policies: Lifecycl
         interval=state.facts.interval,
         renews_at=_still_paid(state.facts, when.now),
         card_last4=state.facts.method.last4 if state.facts.method else None,
-        data_deleted=state.data_stage == "deleted",
+        data_deleted=state.data_given_up,
     )
     if state.dunnings:
         dunnings = dunning.resumed(state.dunnings, state.paused_at, when.now)
@@ -128,7 +128,7 @@ def _still_paid(facts: Facts, now: datetime) -> datetime | None:
 
 def _empty_at(moment: datetime, state: Paused) -> bool:
     """Who returns then finds an account without their data, and is told so before."""
-    return state.data_stage in ("deletion_due", "deleted") or state.ask_deletion_at <= moment
+    return state.data_given_up or state.ask_deletion_at <= moment
 
 
 def _card_needed(state: Paused, policies: LifecyclePolicies) -> PaymentMethodNeeded:

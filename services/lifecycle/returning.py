@@ -179,6 +179,7 @@ def _asked(state: Ended, waiting: Return, *, declined: bool = False) -> Decision
         give_by=asked.give_by,
         declined=declined or bool(method and method.declined),
         reminder=asked.card_asked,
+        data_deleted=state.data_given_up,
     )
     return Decision(replace(state, returning=asked), (fact,))
 
@@ -197,6 +198,7 @@ def _back(state: Ended, facts: Facts, reference: str, when: When, policies: Life
         interval=facts.interval,
         renews_at=facts.paid_through if facts.paid_through and facts.paid_through > when.now else None,
         card_last4=facts.method.last4 if facts.method else None,
+        data_deleted=state.data_given_up,
     )
     return Decision(active(facts, when.now, policies, returned), (fact,))
 

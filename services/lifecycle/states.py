@@ -149,6 +149,11 @@ class _Resting(_Subscription, frozen=True, kw_only=True):
             return "deletion_due"
         return "retained" if self.retained else "grace"
 
+    @property
+    def data_given_up(self) -> bool:
+        """Deleted, or its owner was asked to delete it: nobody promises it any more, and who returns is told to expect an empty account."""
+        return self.data_stage in ("deletion_due", "deleted")
+
 
 class Paused(_Resting, frozen=True, kw_only=True, tag="paused"):
     """Billing and access rest until `resumes_at`. `expires_at`: a card was asked for then, and without one it ends.

@@ -181,6 +181,13 @@ def test_who_returns_after_the_deletion_is_told_before_and_then_that_the_account
     assert fact.data_deleted
 
 
+def test_who_resumes_while_the_deletion_is_under_way_is_told_so_too() -> None:
+    story = resting(keep_data=False).passes(days=6)
+    story.hears(resume())
+    (fact,) = story.heard_of(SubscriptionResumed)
+    assert fact.data_deleted
+
+
 def test_the_warning_looks_ahead_to_the_day_it_resumes() -> None:
     story = resting(days=8, keep_data=False).passes(days=1)
     (soon,) = story.heard_of(ResumingSoon)

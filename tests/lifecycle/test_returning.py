@@ -198,6 +198,14 @@ def test_an_invoice_from_before_is_settled_and_brings_nothing_back() -> None:
     assert (story.just_told, story.name) == ([], "ended")
 
 
+def test_who_returns_while_the_deletion_is_under_way_is_told_to_expect_an_empty_account() -> None:
+    story = wants_back(left().passes(days=6))
+    story.hears(new_card())
+    story.hears(payment("in_9", "pay_9"))
+    assert [fact.data_deleted for fact in story.heard_of(PaymentMethodNeeded)] == [True]
+    assert [fact.data_deleted for fact in story.heard_of(SubscriptionReactivated)] == [True]
+
+
 def test_deleted_data_can_not_come_back() -> None:
     story = left(keep_data=True).passes(days=6)
     story.hears(data_deleted())
