@@ -94,6 +94,8 @@ STORIES: dict[str, Callable[[], Story]] = {
     "non-renewing, asked for money": lambda: after(paid_plan(), cancellation(wants_refund=True)),
     "non-renewing, offered a discount": lambda: after(paid_plan(), TOO_EXPENSIVE),
     "non-renewing, offered a pause": lambda: after(paid_plan(), cancellation(feedback=("unused",))),
+    "non-renewing, past due, offered a discount": lambda: after(paid_plan(), failure(), TOO_EXPENSIVE),
+    "non-renewing, offered a pause, past due": lambda: after(paid_plan(), cancellation(feedback=("unused",)), failure()),
     "non-renewing, offer declined": lambda: after(paid_plan(), TOO_EXPENSIVE, answer("declined")),
     "non-renewing, offer expired": lambda: after(paid_plan(), TOO_EXPENSIVE, 15),
     "non-renewing, asked why": lambda: after(paid_plan(), cancellation(), 1),
