@@ -98,7 +98,8 @@ class Sandbox:
         if after := request.query.get("starting_after"):
             refunds = refunds[[each["id"] for each in refunds].index(after) + 1 :]
         limit = int(request.query.get("limit", "10"))
-        page = {"object": "list", "data": [public(each) for each in refunds[:limit]], "has_more": len(refunds) > limit}
+        shown = [public(each) for each in refunds[:limit]]
+        page = {"object": "list", "url": "/v1/refunds", "data": shown, "has_more": len(refunds) > limit}
         return await self._afterwards(behaviour, request, 200, page)
 
     async def healthy(self, request: web.Request) -> web.StreamResponse:

@@ -1,5 +1,7 @@
 """refunds, put together: its rules over its tables, and the payment provider behind its calls."""
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import Gauge
 from pydantic import SecretStr
 
@@ -16,6 +18,9 @@ from services.runtime.settings import Settings
 from services.runtime.stored import Connection
 from services.runtime.telemetry import REGISTRY, TableGauge
 
+if TYPE_CHECKING:
+    from services.refunds.providers.stripe import StripeProvider
+
 CASES = Gauge(
     "offramp_foreign_refunds_open", "Refunds that somebody else made and nobody has explained", ["owner", "overdue"], registry=REGISTRY
 )
@@ -25,7 +30,7 @@ OPEN = Gauge("offramp_refunds_open", "Refunds that are not over", ["state", "own
 async def build(settings: Settings, connection: Connection) -> Service[Account]:
     """The service, with every policy version it has ever used. Raises PolicyError."""
     policies = await policy_versions.remember(connection, settings.policy_file, "refunds", Policy)
-    provider = SandboxProvider(settings.provider_url, settings.provider_key.get_secret_value())
+    provider = _provider(settings)
     gauges = (TableGauge(OPEN, QUERIES["count_open"]), TableGauge(CASES, QUERIES["count_cases"]))
     return Service(
         "refunds",
@@ -36,6 +41,15 @@ async def build(settings: Settings, connection: Connection) -> Service[Account]:
         doors=_doors(settings.provider_webhook_secrets),
         resources=(provider,),
     )
+
+
+def _provider(settings: Settings) -> "SandboxProvider | StripeProvider":
+    key = settings.provider_key.get_secret_value()
+    if settings.provider == "sandbox":
+        return SandboxProvider(settings.provider_url, key)
+    from services.refunds.providers import stripe  # noqa: PLC0415 -- its library takes seconds to load, and most processes do without
+
+    return stripe.StripeProvider(settings.provider_url if "provider_url" in settings.model_fields_set else stripe.URL, key)
 
 
 def _doors(secrets: SecretStr | None) -> dict[str, Door]:

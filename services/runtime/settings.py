@@ -72,7 +72,11 @@ class Settings(BaseSettings):
     look_every: float = Field(default=1.0, gt=0, description="how often timers, watermarks and calls are looked at when nobody rings")
     retry_pause: float = Field(default=1.0, gt=0, description="before a call that did not get through is tried again")
 
-    provider_url: str = Field(default="http://127.0.0.1:8110", description="refunds: the payment provider")
+    provider: Literal["sandbox", "stripe"] = Field(default="sandbox", description="refunds: which payment provider")
+    provider_url: str = Field(
+        default="http://127.0.0.1:8110",
+        description="refunds: where it is; stripe is at https://api.stripe.com unless something else is said",
+    )
     provider_key: SecretStr = Field(default=SecretStr("sk_sandbox"), description="refunds: its API key")
     provider_webhook_secrets: SecretStr | None = Field(
         default=None,
@@ -130,6 +134,8 @@ class Settings(BaseSettings):
         for name in ("kafka", "postgres"):
             if getattr(self, f"{name}_ca") and getattr(self, f"{name}_tls") == "off":
                 raise ValueError(_of(name, "{0}_CA is given, and {0}_TLS is off: set it to on"))
+        if self.provider != "sandbox" and "provider_key" not in self.model_fields_set:
+            raise ValueError(_of("provider", "{0} is " + self.provider + ", which needs {0}_KEY (or {0}_KEY_FILE)"))
         if self.kafka_user and not self.kafka_password:
             raise ValueError(_of("kafka", "{0}_USER is given without {0}_PASSWORD (or {0}_PASSWORD_FILE)"))
         if self.kafka_password and not self.kafka_user:

@@ -1,17 +1,22 @@
-"""The rules' calls against a real sandbox over HTTP, behaving and misbehaving."""
+"""The rules' calls against a real sandbox over HTTP, behaving and misbehaving: by our own client, and by Stripe's library."""
 
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from dev.sandbox import Sandbox
 from dev.sandbox.behaviour import Behaviour
 from services.refunds.providers.port import callers
 from services.refunds.providers.sandbox import SandboxProvider
+from services.refunds.providers.stripe import StripeProvider, _named
+from services.refunds.service import _provider
 from services.runtime.calls import Caller, Unknown, Unreachable
+from services.runtime.settings import Settings
 
+Speaks = type[SandboxProvider] | type[StripeProvider]
 KEY = "sk_of_these_tests"
 REQUEST = {
     "payment": "pay_1", "amount_minor": 400, "currency": "EUR", "idempotency_key": "refund:r:1",
@@ -27,9 +32,16 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(params=[SandboxProvider, StripeProvider])
+def speaks(request: pytest.FixtureRequest) -> Speaks:
+    """Both speak the same language; either must hear the same in it."""
+    kind: Speaks = request.param
+    return kind
+
+
 @pytest.fixture
-async def call(sandbox: Sandbox) -> AsyncIterator[Mapping[str, Caller]]:
-    async with SandboxProvider(sandbox.url, KEY, timeout=0.2) as provider:
+async def call(sandbox: Sandbox, speaks: Speaks) -> AsyncIterator[Mapping[str, Caller]]:
+    async with speaks(sandbox.url, KEY, timeout=0.2) as provider:
         yield callers(provider)
 
 
@@ -101,17 +113,17 @@ async def test_too_many_requests_were_not_done(sandbox: Sandbox, call: Mapping[s
         await call["refund.create"](REQUEST)
 
 
-async def test_a_wrong_key_is_not_let_in_and_nothing_was_done(sandbox: Sandbox) -> None:
-    async with SandboxProvider(sandbox.url, "sk_of_somebody_else") as provider:
+async def test_a_wrong_key_is_not_let_in_and_nothing_was_done(sandbox: Sandbox, speaks: Speaks) -> None:
+    async with speaks(sandbox.url, "sk_of_somebody_else") as provider:
         with pytest.raises(Unreachable, match="answers 401"):
             await callers(provider)["refund.create"](REQUEST)
     assert refunds(sandbox) == []
 
 
-async def test_where_nobody_listens_nothing_was_done() -> None:
+async def test_where_nobody_listens_nothing_was_done(speaks: Speaks) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        async with SandboxProvider(f"http://127.0.0.1:{unused.getsockname()[1]}", KEY) as provider:
+        async with speaks(f"http://127.0.0.1:{unused.getsockname()[1]}", KEY) as provider:
             with pytest.raises(Unreachable):
                 await callers(provider)["refund.create"](REQUEST)
 
@@ -150,3 +162,17 @@ async def test_a_pending_refund_arrives_and_a_late_failure_says_why(sandbox: San
     sandbox.ledger.change(created["id"], status="failed", failure_reason="lost_or_stolen_card")
     read = await call["refund.read"]({"provider_refund_id": created["id"]})
     assert (read["status"], read["failure_reason"]) == ("failed", "lost_or_stolen_card")
+
+
+def test_a_charge_may_be_named_by_itself_or_by_its_intent() -> None:
+    assert [_named(each) for each in ("pi_1", "ch_1", "py_1")] == [{"payment_intent": "pi_1"}, {"charge": "ch_1"}, {"charge": "py_1"}]
+
+
+def test_which_provider_is_a_setting_and_stripe_needs_a_key() -> None:
+    assert isinstance(_provider(Settings()), SandboxProvider)
+    with pytest.raises(ValidationError, match="OFFRAMP_PROVIDER is stripe, which needs OFFRAMP_PROVIDER_KEY"):
+        Settings(provider="stripe")
+    chosen = Settings(provider="stripe", provider_key=SecretStr("sk_live"))
+    real, mock = _provider(chosen), _provider(chosen.model_copy(update={"provider_url": "http://127.0.0.1:12111"}))
+    assert isinstance(real, StripeProvider)
+    assert (real.url, mock.url) == ("https://api.stripe.com", "http://127.0.0.1:12111")

@@ -1,6 +1,5 @@
 """The sandbox provider: Stripe's refunds over plain HTTP, without the money."""
 
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -9,24 +8,11 @@ import msgspec
 
 from services.refunds.answers import ProviderRefund
 from services.refunds.providers.port import Answer, NewRefund, ProviderError
+from services.refunds.providers.wire import KEY_IN_DOUBT, MAYBE_DONE, NOT_DONE, Wire, clean, ours
 from services.runtime.calls import Unknown, Unreachable
 
 TIMEOUT = 10.0  # seconds, for everything
 _CONNECT = 3.0
-_NOT_DONE = {401, 403, 429}
-_MAYBE_DONE = {408, 409, 425}
-
-
-class Wire(msgspec.Struct, frozen=True):
-    """A refund as Stripe writes it."""
-
-    id: str
-    status: str
-    amount: int = 0
-    failure_reason: str | None = None
-    metadata: dict[str, str] = {}
-    next_action: dict[str, Any] | None = None
-    destination_details: dict[str, Any] | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -59,7 +45,7 @@ class SandboxProvider:
         form = {"payment_intent": refund.payment, "amount": str(refund.amount_minor), "reason": "requested_by_customer"}
         form |= {f"metadata[{name}]": value for name, value in refund.metadata.items()}
         status, body = await self._ask("POST", "/v1/refunds", data=form, headers={"Idempotency-Key": refund.idempotency_key})
-        if status >= 400 and _code(body) in {"idempotency_error", "idempotency_key_in_use"}:
+        if status >= 400 and _code(body) in KEY_IN_DOUBT:
             raise Unknown("the provider knows the key by another request")
         return _answer(status, body)
 
@@ -75,7 +61,7 @@ class SandboxProvider:
             if status >= 400:
                 return ProviderError(_code(body))
             page = _decoded(body, Page)
-            shown += [_ours(each) for each in page.data]
+            shown += [ours(each) for each in page.data]
             if not page.has_more or not page.data:
                 return tuple(shown)
             query["starting_after"] = page.data[-1].id
@@ -90,15 +76,15 @@ class SandboxProvider:
             raise Unreachable(f"no connection to {self.url}: {type(error).__name__}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unknown(f"{self.url} did not answer: {type(error).__name__}") from error
-        if status in _NOT_DONE:
+        if status in NOT_DONE:
             raise Unreachable(f"{self.url} answers {status}")
-        if status >= 500 or status in _MAYBE_DONE:
+        if status >= 500 or status in MAYBE_DONE:
             raise Unknown(f"{self.url} answers {status}")
         return status, body
 
 
 def _answer(status: int, body: bytes) -> Answer:
-    return ProviderError(_code(body)) if status >= 400 else _ours(_decoded(body, Wire))
+    return ProviderError(_code(body)) if status >= 400 else ours(_decoded(body, Wire))
 
 
 def _decoded(body: bytes, kind: type[Any]) -> Any:
@@ -111,27 +97,6 @@ def _decoded(body: bytes, kind: type[Any]) -> Any:
 def _code(body: bytes) -> str:
     try:
         error = msgspec.json.decode(body)["error"]
-        return _clean(str(error.get("code") or error["type"]))
+        return clean(str(error.get("code") or error["type"]))
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return "refused_without_a_code"
-
-
-def _ours(wire: Wire) -> ProviderRefund:
-    """In our own words; what a fact may not carry is left out."""
-    action = (wire.next_action or {}).get("display_details") or {}
-    card = (wire.destination_details or {}).get("card") or {}
-    expires_at = action.get("expires_at")
-    return ProviderRefund(
-        id=_clean(wire.id),
-        status=_clean(wire.status),
-        failure_reason=_clean(wire.failure_reason) if wire.failure_reason else None,
-        expires_at=datetime.fromtimestamp(expires_at, UTC) if isinstance(expires_at, int | float) else None,
-        action_url=action.get("url"),
-        arn=card.get("reference"),
-        amount_minor=wire.amount,
-        metadata=wire.metadata,
-    )
-
-
-def _clean(word: str) -> str:
-    return "".join(letter for letter in word if letter.isprintable() and not letter.isspace())[:200] or "empty"
