@@ -8,6 +8,8 @@
 | any          | accepted                     | nothing new                                    | rejected        |
 | any other    | declined, expired, void      | rejected: there is none                        | rejected        |
 | any          | none, or another             | rejected: there is none                        | rejected        |
+
+An offer belongs to the cancellation it came with: one that was withdrawn takes it away, and the next brings its own, or none.
 """
 
 from typing import Literal
@@ -38,7 +40,7 @@ def answered(state: Subscription, event: RetentionOfferAnswered, when: When, pol
     if accepted and offer.outcome == "accepted":
         return Ignored("it was accepted before")
     match state:
-        case NonRenewing() if offer.outcome in (None, "declined", "expired"):
+        case NonRenewing() if offer.outcome in (None, "declined", "expired") and offer.reference == state.cancellation.reference:
             return _accepted(state, offer, event, when, policies) if accepted else _declined(state, offer, policies)
         case Ended() if offer.outcome != "accepted" and accepted:
             return Decision(state, (offering.too_late(state, offer, policies, answered=True),))

@@ -15,7 +15,7 @@ VOLUNTARY: tuple[EndReason, ...] = ("requested", "withdrawal", "refunded")
 
 
 def first_at(facts: Facts, reason: EndReason, ended_at: datetime, policies: LifecyclePolicies) -> datetime | None:
-    """When they are asked first. Whom the seller's mails do not concern is never asked: what was not wanted, what a reseller sold."""
+    """When they are asked first. Nobody is asked back to what was taken from them, or to what a reseller sold."""
     after = policies.current.of(facts.plan).win_back.after
     if not after or reason not in VOLUNTARY or facts.reseller:
         return None

@@ -230,6 +230,15 @@ def test_a_picture_from_after_it_is_billings_word() -> None:
     assert story.state.trial_ends_at == NOW + 20 * DAY
 
 
+def test_an_offer_is_for_the_cancellation_that_it_came_with() -> None:
+    story = leaves()
+    story.hears(answer("declined"))
+    story.hears(withdrawal())
+    story.hears(cancellation("CAN-2"))
+    assert rule(story, answer(reference="ANS-2")) == "no_open_offer"
+    assert story.name == "non_renewing"
+
+
 def test_another_cancellation_after_an_accepted_offer_is_as_good_as_any() -> None:
     story = leaves()
     story.hears(answer())
