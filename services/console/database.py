@@ -15,7 +15,9 @@ from services.runtime import postgres, sql
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.stored import Connection
 
-QUERIES = {**sql.load(Path(__file__).with_name("queries.sql")), **sql.load(Path(__file__).with_name("audit.sql"))}
+QUERIES = {
+    name: query for file in ("queries", "audit", "reports") for name, query in sql.load(Path(__file__).with_name(f"{file}.sql")).items()
+}
 SERVICES = ("lifecycle", "refunds", "notifier")
 _ENTITIES = {"lifecycle": "subscriptions", "refunds": "accounts", "notifier": "correspondences"}
 Row = dict[str, Any]
@@ -52,7 +54,12 @@ class Database:
         return await postgres.connect(
             self._settings,
             command_timeout=self._patience,
-            server_settings={"search_path": service, "default_transaction_read_only": "on", "application_name": "offramp-console"},
+            server_settings={
+                "search_path": service,
+                "default_transaction_read_only": "on",
+                "timezone": "UTC",
+                "application_name": "offramp-console",
+            },
         )
 
     async def rows(self, service: str, query: str, *arguments: Any) -> list[Row]:

@@ -3,16 +3,14 @@
 import os
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.progress import BarColumn, Progress, TextColumn
 
 from services.console import audit as auditing
+from services.console import business, lists, preview, publish, samples, screen, serve, settings, timeline, words
 from services.console import clock as test_clock
-from services.console import lists, policy_diff, preview, publish, samples, screen, serve, settings, timeline, words
-from services.console import policy as policies
 from services.console import tail as tailing
 from services.console.clock import Step
 from services.console.database import SERVICES, Database
@@ -46,8 +44,8 @@ app.command(publish.commands())
 app.command(preview.commands())
 dead_letters = App(name="dead-letters", help="What could not be handled: look at it, send it again, or close it.")
 clock = App(name="clock", help="Business time: look at it, or advance it where the services run on the test clock.")
-policy = App(name="policy", help="Policy files: are they right, and what would another one change?")
-app.command(policy)
+app.command(business.policy)
+app.command(business.report)
 app.command(dead_letters)
 app.command(clock)
 
@@ -167,26 +165,6 @@ async def discard(place: PlaceOf, /, *, note: Annotated[str, Parameter(help="why
     chosen = settings.load()
     async with Database(chosen) as database:
         await lists.resolve(database, chosen, place, "discard", note)
-
-
-@policy.command(name="check")
-def check_policy(file: Path, /) -> int:
-    """Say what is wrong with a policy file, line by line, and what is odd about it; the exit status is 1 if anything is wrong."""
-    return policies.check(file)
-
-
-@policy.command(name="diff")
-async def diff_policies(old: Path, new: Path, /, *, days: int = 30, json: Json = False) -> int:
-    """Show which numbers differ, and what would have been decided otherwise about recent events; the exit status is 1 if anything.
-
-    The events are read from Kafka and decided again in memory; nothing is written.
-
-    Parameters
-    ----------
-    days
-        How far back; Kafka keeps seven days unless its topics were changed.
-    """
-    return await policy_diff.diff(settings.load(), old, new, days, json)
 
 
 @clock.default
