@@ -191,8 +191,9 @@ async def _of_the_shell(engine: Engine, connection: Connection, now: datetime) -
     for row in await connection.fetch(QUERIES["open_dead_letters"]):
         telemetry.OPEN_DEAD_LETTERS.labels(service, row["reason"]).set(row["count"])
     seen = {row["topic"]: row for row in await connection.fetch(QUERIES["seen_by_topic"])}
-    for topic in engine.service.inputs:
-        telemetry.UNREAD.labels(service, topic.name).set(_unread(seen.get(topic.name), topic.partitions, now))
+    partitions = {topic.name: topic.partitions for topic in engine.service.inputs}
+    for name, number in (partitions | {intake.topic.name: intake.partitions for intake in engine.intakes}).items():
+        telemetry.UNREAD.labels(service, name).set(_unread(seen.get(name), number, now))
 
 
 def _unread(seen: Any, partitions: int, now: datetime) -> float:
