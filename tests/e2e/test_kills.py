@@ -26,9 +26,7 @@ REPLICAS = 3
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-async def test_a_story_ends_right_though_a_service_is_killed_and_later_restarted_in_the_middle(
-    world: World, story: Story, service: str
-) -> None:
+async def test_a_story_ends_right_though_a_service_dies_in_the_middle(world: World, story: Story, service: str) -> None:
     disturb = world.kill
     async for _ in story(world):
         await disturb(service)
