@@ -40,11 +40,11 @@ class AccessError(Exception):
 
 
 def wanted() -> set[AclBinding]:
-    """Every right that the contract gives. A service writes its inputs, too: that is how a dead letter is sent again."""
+    """Every right that the contract gives."""
     rights: set[AclBinding] = set()
     for service in DEAD_LETTERS:
         rights |= _topics(service, _READ, inputs_of(service))
-        rights |= _topics(service, _WRITE, (*inputs_of(service), *outputs_of(service)))
+        rights |= _topics(service, _WRITE, outputs_of(service))
         rights |= {_groups(service, operation, f"offramp.{service}.") for operation in (_READ, _DESCRIBE)}
     rights |= _topics(CONSOLE, _READ, TOPICS) | _topics(CONSOLE, _WRITE, PUBLISHED) | {_groups(CONSOLE, _DESCRIBE, "offramp.")}
     return rights | _topics(PUBLISHER, _WRITE, PUBLISHED)

@@ -38,21 +38,31 @@ class Shell(Generic[State]):
 
     async def hear(self, batch: Sequence[Record], group: str, *, release: bool = True) -> Tally:
         """Applies records of one partition, in order, and what they release unless told not to. All are disposed of, or none."""
-        tally = Tally()
         async with self.pool.acquire() as connection, connection.transaction():
-            now = await self.clock.now(connection)
-            events, letters = read(batch, now, tally, self.clock)
-            fresh = await self._claim(connection, events, letters, now, tally)
-            queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
-            queue.letters += letters
-            for heard in fresh:
-                tally.add(queue.hear(heard, release=release))
-            for disposition in queue.moved:
-                tally.add("parked", -1)
-                tally.add(disposition)
-            await self._write(connection, queue, group)
-            await self._mark(connection, batch[-1], tally)
+            tally, _ = await self._hear(connection, batch, group, release=release)
+            await self.mark(connection, batch[-1], tally)
         return tally
+
+    async def hear_again(self, connection: Connection, record: Record, group: str) -> tuple[Tally, Sequence[DeadLetter]]:
+        """Applies a record that was counted before, in the caller's transaction; returns what became of it, and why if it died."""
+        return await self._hear(connection, [record], group, release=True)
+
+    async def _hear(
+        self, connection: Connection, batch: Sequence[Record], group: str, *, release: bool
+    ) -> tuple[Tally, Sequence[DeadLetter]]:
+        tally = Tally()
+        now = await self.clock.now(connection)
+        events, letters = read(batch, now, tally, self.clock)
+        fresh = await self._claim(connection, events, letters, now, tally)
+        queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
+        queue.letters += letters
+        for heard in fresh:
+            tally.add(queue.hear(heard, release=release))
+        for disposition in queue.moved:
+            tally.add("parked", -1)
+            tally.add(disposition)
+        await self._write(connection, queue, group)
+        return tally, queue.letters
 
     async def bury(self, record: Record, group: str, error: str) -> Tally:
         """Disposes of a record that the database refuses."""
@@ -64,7 +74,7 @@ class Shell(Generic[State]):
                 letters.append(queues.letter_of(heard, Reason.NOT_STORABLE, f"the database refused it ({error})"))
                 await connection.execute(QUERIES["dispose"], [heard.envelope.source], [heard.envelope.id], ["dead"])
             await dead_letters.bury(connection, self.service, group, letters, now)
-            await self._mark(connection, record, tally)
+            await self.mark(connection, record, tally)
         return tally
 
     async def due(self, limit: int) -> list[str]:
@@ -144,7 +154,8 @@ class Shell(Generic[State]):
     def _routes(self, heard: Heard) -> tuple[str, ...]:
         return self.decider.route(heard.envelope.data, heard.envelope.subject)
 
-    async def _mark(self, connection: Connection, last: Record, tally: Tally) -> None:
+    async def mark(self, connection: Connection, last: Record, tally: Tally) -> None:
+        """Everything up to `last` is applied; the counts of its partition change by the tally."""
         await connection.execute(
             QUERIES["mark"], last.topic, last.partition, last.offset + 1,
             tally.applied, tally.duplicate, tally.conflict, tally.ignored, tally.parked, tally.dead,

@@ -1,7 +1,7 @@
 """A service's own pages: is it alive, is it ready, its numbers, its dead letters, and the test clock."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from services.runtime import dead_letters, postgres, sql, telemetry
 from services.runtime.engine import Engine
+from services.runtime.redrive import StillDead, redrive
 from services.runtime.stored import Connection
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 _TABLE_GAUGES = (
     telemetry.UNREAD, telemetry.OPEN_CALLS, telemetry.OUTBOX, telemetry.OPEN_DEAD_LETTERS, telemetry.PARKED, telemetry.OVERDUE,
 )  # fmt: skip
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Pages:
@@ -99,11 +99,13 @@ class Pages:
         return web.json_response({"now": now.isoformat()})
 
     async def redrive(self, request: web.Request) -> web.Response:
-        """Sends a dead letter again where it came from."""
-        engine = self._ready()
-        async with engine.shell.pool.acquire() as connection:
-            now = await engine.shell.clock.now(connection)
-            return await _answered(dead_letters.redrive(connection, engine.service.name, _place(request), now))
+        """Applies a dead letter once more: {"became": "applied"}, or 409 with what is still in the way."""
+        try:
+            return web.json_response({"became": await redrive(self._ready().shell, _place(request))})
+        except dead_letters.NoSuchDeadLetter as error:
+            return web.json_response({"error": str(error)}, status=404)
+        except StillDead as error:
+            return web.json_response({"error": f"it can't be redriven yet: {error}"}, status=409)
 
     async def discard(self, request: web.Request) -> web.Response:
         """Closes a dead letter: {"note": "why"}."""
@@ -114,21 +116,17 @@ class Pages:
             return web.json_response({"error": 'say why: {"note": "…"}'}, status=400)
         async with engine.shell.pool.acquire() as connection:
             now = await engine.shell.clock.now(connection)
-            return await _answered(dead_letters.discard(connection, _place(request), note, now))
+            try:
+                await dead_letters.discard(connection, _place(request), note, now)
+            except dead_letters.NoSuchDeadLetter as error:
+                return web.json_response({"error": str(error)}, status=404)
+        return web.json_response({"became": "discarded"})
 
     def _ready(self) -> Engine:
         engine = self._engine()
         if engine is None or not engine.ready:
             raise web.HTTPServiceUnavailable(text='{"error": "starting or stopping"}', content_type="application/json")
         return engine
-
-
-async def _answered(work: Awaitable[None]) -> web.Response:
-    try:
-        await work
-    except dead_letters.NoSuchDeadLetter as error:
-        return web.json_response({"error": str(error)}, status=404)
-    return web.json_response({"done": True})
 
 
 def _place(request: web.Request) -> tuple[str, int, int]:

@@ -84,11 +84,14 @@ async def read(settings: Settings, topic: str, group: str | None = None) -> None
 @pytest.mark.parametrize(
     ("user", "topic"),
     [
+        ("lifecycle", "refund.events.v1"),  # which it reads
+        ("lifecycle", "subscription.request.v1"),
         ("lifecycle", "refund.dead-letters.v1"),
         ("lifecycle", "notification.events.v1"),
         ("lifecycle", "notification.alerts.v1"),
         ("refunds", "lifecycle.events.v1"),
         ("refunds", "subscription.request.v1"),
+        ("notifier", "lifecycle.events.v1"),
         ("notifier", "refund.request.v1"),
         ("notifier", "lifecycle.dead-letters.v1"),
         ("console", "refund.events.v1"),
