@@ -40,7 +40,7 @@ async def test_a_service_can_t_reach_its_neighbours_tables(project: Project, sta
     [
         ("lifecycle", "lifecycle.dead-letters.v1", "refund.events.v1"),
         ("refunds", "refund.dead-letters.v1", "lifecycle.events.v1"),
-        ("notifier", "notification.dead-letters.v1", "lifecycle.events.v1"),
+        ("notifier", "notification.dead-letters.v1", "refund.events.v1"),
     ],
 )
 async def test_a_service_can_t_write_its_neighbours_topics(project: Project, service: str, its_own: str, neighbours: str) -> None:

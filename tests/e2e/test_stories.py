@@ -23,9 +23,9 @@ async def test_the_command_line_publishes_follows_advances_and_shows(world: Worl
     before = await world.now()
     wish = ("cancellation-requested", "--subscription", olga.subscription_id, "--feedback", "too_expensive", "--follow")
     for words, said in (
-        (("publish", *wish), "CancellationScheduled"),
+        (("publish", *wish), "cancellation_scheduled"),
         (("clock", "advance", "1d"), "It is "),
-        (("show", olga.subscription_id), "CancellationScheduled"),
+        (("show", olga.subscription_id), "cancellation_scheduled"),
     ):
         done = await world.offramp(*words)
         assert done.returncode == 0, done.stdout + done.stderr
