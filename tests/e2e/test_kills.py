@@ -19,7 +19,9 @@ REPLICAS = 3
     [
         (stories.cancels_and_stays, "lifecycle"),
         (stories.ends_at_once_with_the_money_back, "refunds"),
+        (stories.ends_at_once_with_the_money_back, "postgres"),
         (stories.breaks_a_record, "lifecycle"),
+        (stories.breaks_a_record, "kafka"),
         (stories.cannot_pay_for_a_week, "notifier"),
         (stories.waits_for_a_silent_provider, "refunds"),
         (stories.does_not_use_it, "notifier"),
