@@ -75,10 +75,9 @@ class World:
         """Lets so much time pass (`7d`), and everything settle."""
         await self.ask("POST", "CONSOLE", f"/clock/advance?timeout={_PATIENCE:.0f}", {"by": by})
 
-    async def settle(self) -> int:
-        """Lets everything that was published have its effects; returns how many records, timers and answers were still to be handled."""
-        settled = await self.ask("POST", "CONSOLE", f"/clock/settle?timeout={_PATIENCE:.0f}")
-        return int(settled["handled"])
+    async def settle(self) -> None:
+        """Lets everything that was published have its effects."""
+        await self.ask("POST", "CONSOLE", f"/clock/settle?timeout={_PATIENCE:.0f}")
 
     # Events.
 
