@@ -1,4 +1,7 @@
-"""How it stands load, and how much it weighs. The last ones in their mode: a clock that is advanced afterwards has all of the load's timers to go through."""
+"""How it stands load, and how much it weighs.
+
+The last ones in their mode: a clock that is advanced afterwards has all of the load's timers to go through.
+"""
 
 import asyncio
 import json
