@@ -34,7 +34,6 @@ async def _until_interrupted(directory: Path, test_clock: bool) -> None:
         durable=True,
         clock="test" if test_clock else "system",
         ports=ports,
-        settings={"OFFRAMP_LOOK_EVERY": "0.1"} if test_clock else {},  # the clock is advanced at the pace of the looks
         on_progress=lambda what: _err.print(f"Starting {what} ...", style="bright_black"),
     ) as system:
         env_file = _write_environment(system)

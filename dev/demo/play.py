@@ -25,9 +25,7 @@ async def play(page: Page) -> None:
     page.cast(STORIES)
     page.title("Before it begins")
     began = time.monotonic()
-    async with System.start(
-        clock="test", begins=BEGINS, settings={"OFFRAMP_LOOK_EVERY": "0.1"}, on_progress=lambda what: page.quiet(f"  Starting {what} ...")
-    ) as system:
+    async with System.start(clock="test", begins=BEGINS, on_progress=lambda what: page.quiet(f"  Starting {what} ...")) as system:
         page.quiet(f"  Ready after {time.monotonic() - began:.0f} s. Nine customers are known to billing.")
         began = time.monotonic()
         try:

@@ -32,7 +32,7 @@ INVARIANTS = (
         {
             "counted_below_nothing": SERVICES, "parked_is_not_what_was_counted": SERVICES, "more_disposed_of_than_counted": SERVICES,
             "parked_in_one_place_only": SERVICES, "dead_without_a_letter": SERVICES, "two_dispositions": SERVICES,
-            "sent_again_and_never_back": SERVICES,
+            "let_go_and_never_taken": SERVICES,
         }, "--read-back",
     ),
     Invariant("I2", "an event is applied at most once", {"applied_twice": SERVICES, "conflict_with_an_effect": SERVICES}),

@@ -34,10 +34,9 @@ where disposition = 'dead' and not exists (select from dead_letters d where (d.t
 select topic, part, off, d.reason, i.disposition from dead_letters d join inbox i using(topic, part, off)
 where d.resolved_at is null and d.reason <> 'conflict' and i.disposition <> 'dead'
 
--- name: sent_again_and_never_back
--- an event that was sent again over an hour ago and has not been read since
-select i.source, i.event_id, d.resolved_at from inbox i join dead_letters d using(source, event_id)
-where i.disposition = 'released' and d.resolution = 'redriven' and d.resolved_at < $1::timestamptz - interval '1 hour'
+-- name: let_go_and_never_taken
+-- an event that was to be applied once more, and was not
+select source, event_id, topic, part, off from inbox where disposition = 'released'
 
 -- name: applied_twice
 -- an event or answer that the same entity applied more than once

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from offramp_schemas import BadRecord, Envelope, decode, encode
 from services.console.settings import hint
 from services.console.trouble import Trouble
 from services.runtime import kafka
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, SettingsError
 
 _ANSWERS_WITHIN = 10.0  # seconds
 
@@ -56,7 +56,7 @@ class Seen:
 async def send(settings: Settings, topic: str, envelope: Envelope) -> Place:
     """Publishes one event and waits until every replica has it. Raises Trouble."""
     key, value, headers = encode(envelope)
-    with _explained(settings):
+    async with _explained(settings):
         producer = AIOKafkaProducer(**kafka.connection(settings), acks="all", enable_idempotence=True, request_timeout_ms=10_000)
         try:
             await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
@@ -77,14 +77,14 @@ class Reader:
     @asynccontextmanager
     async def open(cls, settings: Settings, topics: Iterable[str], *, from_beginning: bool = False) -> AsyncIterator["Reader"]:
         """A reader of what comes from now on, or of everything that is kept. Raises Trouble."""
-        with _explained(settings):
+        async with _explained(settings):
             partitions = await asyncio.wait_for(_partitions(settings, list(topics)), _ANSWERS_WITHIN)
         consumer = AIOKafkaConsumer(
             **kafka.connection(settings), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
             isolation_level="read_committed",  # as the services read: what a transaction took back was never said
         )  # fmt: skip
         try:
-            with _explained(settings):
+            async with _explained(settings):
                 await asyncio.wait_for(consumer.start(), _ANSWERS_WITHIN)
                 consumer.assign(partitions)
                 offsets = consumer.beginning_offsets(partitions) if from_beginning else consumer.end_offsets(partitions)
@@ -144,14 +144,15 @@ def _seen(record: Any) -> Seen:
         return Seen(place, key, record.value, record.headers, None, bad)
 
 
-@contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
+@asynccontextmanager
+async def _explained(settings: Settings) -> AsyncIterator[None]:
     """Turns what aiokafka raises into what to do about it, and keeps its own log lines off the terminal."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         yield
     except (KafkaError, TimeoutError, OSError) as error:
-        raise Trouble(
-            f"Kafka does not answer at {settings.kafka} ({type(error).__name__}): is it running, and is OFFRAMP_KAFKA right?"
-            + hint("KAFKA")
-        ) from None
+        try:
+            message = await kafka.explain(settings, error)
+        except SettingsError as wrong:
+            raise Trouble(str(wrong)) from None
+        raise Trouble(message + hint("KAFKA")) from None

@@ -104,8 +104,8 @@ async def resolve(database: Database, settings: Settings, text: str, what: str, 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session:
         for service in found:
             url = f"{url_of(settings, service)}/dead-letters/{place.topic}/{place.partition}/{place.offset}/{what}"
-            await clock.request(session, "POST", url, {"note": note} if note else None)
-            screen.out.print(f"{text} {'sent again' if what == 'redrive' else 'discarded'}", screen.quiet(f" by {service}"), sep="")
+            became = await clock.request(session, "POST", url, {"note": note} if note else None)
+            screen.out.print(f"{text} {became['became']}", screen.quiet(f" by {service}"), sep="")
 
 
 async def _at(database: Database, place: Place) -> list[tuple[str, Row]]:

@@ -42,7 +42,7 @@ PlaceOf = Annotated[str, Parameter(help="like 'subscription.request.v1[3]@17'")]
 app = App(name="offramp", help=_HELP, help_format="markdown", version_flags=[], result_action="return_value")
 app.command(publish.commands())
 app.command(preview.commands())
-dead_letters = App(name="dead-letters", help="What could not be handled: look at it, send it again, or close it.")
+dead_letters = App(name="dead-letters", help="What could not be handled: look at it, have it applied after all, or close it.")
 clock = App(name="clock", help="Business time: look at it, or advance it where the services run on the test clock.")
 app.command(business.policy)
 app.command(business.report)
@@ -153,7 +153,7 @@ async def show_dead_letter(place: PlaceOf, /, *, json: Json = False) -> None:
 
 @dead_letters.command
 async def redrive(place: PlaceOf, /) -> None:
-    """Send one again where it came from: its id applies once more, and only once."""
+    """Apply one once more, now that its reason has gone; its id applies once, and only once."""
     chosen = settings.load()
     async with Database(chosen) as database:
         await lists.resolve(database, chosen, place, "redrive")

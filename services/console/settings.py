@@ -16,7 +16,8 @@ def load() -> Settings:
     path = Path(chosen) if chosen else DEFAULT_ENV_FILE
     if path.exists():
         for name, value in variables(path).items():
-            os.environ.setdefault(name, value)
+            if f"{name}_FILE" not in os.environ and name.removesuffix("_FILE") not in os.environ:  # a secret may be given either way
+                os.environ.setdefault(name, value)
     elif chosen:
         raise Trouble(f"{PREFIX}ENV_FILE names {path}, which does not exist")
     try:

@@ -40,14 +40,13 @@ class AccessError(Exception):
 
 
 def wanted() -> set[AclBinding]:
-    """Every right that the contract gives. A service writes its inputs, too: that is how a dead letter is sent again."""
+    """Every right that the contract gives."""
     rights: set[AclBinding] = set()
     for service in DEAD_LETTERS:
         rights |= _topics(service, _READ, inputs_of(service))
-        rights |= _topics(service, _WRITE, (*inputs_of(service), *outputs_of(service)))
-        groups = ResourceType.GROUP, f"offramp.{service}.", ResourcePatternType.PREFIXED
-        rights |= {_right(service, operation, *groups) for operation in (_READ, _DESCRIBE)}
-    rights |= _topics(CONSOLE, _READ, TOPICS) | _topics(CONSOLE, _WRITE, PUBLISHED)
+        rights |= _topics(service, _WRITE, outputs_of(service))
+        rights |= {_groups(service, operation, f"offramp.{service}.") for operation in (_READ, _DESCRIBE)}
+    rights |= _topics(CONSOLE, _READ, TOPICS) | _topics(CONSOLE, _WRITE, PUBLISHED) | {_groups(CONSOLE, _DESCRIBE, "offramp.")}
     return rights | _topics(PUBLISHER, _WRITE, PUBLISHED)
 
 
@@ -55,6 +54,10 @@ def _topics(user: str, operation: AclOperation, topics: Iterable[Topic]) -> set[
     """A right on topics, and that of seeing that they are there."""
     each = {topic.name for topic in topics}
     return {_right(user, what, ResourceType.TOPIC, name, ResourcePatternType.LITERAL) for name in each for what in (operation, _DESCRIBE)}
+
+
+def _groups(user: str, operation: AclOperation, prefix: str) -> AclBinding:
+    return _right(user, operation, ResourceType.GROUP, prefix, ResourcePatternType.PREFIXED)
 
 
 def _right(user: str, operation: AclOperation, kind: ResourceType, name: str, pattern: ResourcePatternType) -> AclBinding:

@@ -3,25 +3,25 @@
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from offramp_schemas import BadRecord, Reason
+from offramp_schemas import Reason
 from services.runtime import dead_letters, queues, records, sql
 from services.runtime.clock import BusinessClock
 from services.runtime.decision import CallAnswered, Decider
 from services.runtime.fold import Fold, column
 from services.runtime.queues import Queues, Tally
+from services.runtime.reading import read
 from services.runtime.records import DeadLetter, Heard, Record, masked, pack_headers
 from services.runtime.stored import Connection, Entity, Pool, Store
 
 State = TypeVar("State")
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
-MEMORY = timedelta(days=35)  # of the inbox
 LOCK_BUCKETS = 256
 
 
@@ -38,21 +38,31 @@ class Shell(Generic[State]):
 
     async def hear(self, batch: Sequence[Record], group: str, *, release: bool = True) -> Tally:
         """Applies records of one partition, in order, and what they release unless told not to. All are disposed of, or none."""
-        tally = Tally()
         async with self.pool.acquire() as connection, connection.transaction():
-            now = await self.clock.now(connection)
-            events, letters = read(batch, now, tally, self.clock)
-            fresh = await self._claim(connection, events, letters, now, tally)
-            queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
-            queue.letters += letters
-            for heard in fresh:
-                tally.add(queue.hear(heard, release=release))
-            for disposition in queue.moved:
-                tally.add("parked", -1)
-                tally.add(disposition)
-            await self._write(connection, queue, group)
-            await self._mark(connection, batch[-1], tally)
+            tally, _ = await self._hear(connection, batch, group, release=release)
+            await self.mark(connection, batch[-1], tally)
         return tally
+
+    async def hear_again(self, connection: Connection, record: Record, group: str) -> tuple[Tally, Sequence[DeadLetter]]:
+        """Applies a record that was counted before, in the caller's transaction; returns what became of it, and why if it died."""
+        return await self._hear(connection, [record], group, release=True)
+
+    async def _hear(
+        self, connection: Connection, batch: Sequence[Record], group: str, *, release: bool
+    ) -> tuple[Tally, Sequence[DeadLetter]]:
+        tally = Tally()
+        now = await self.clock.now(connection)
+        events, letters = read(batch, now, tally, self.clock)
+        fresh = await self._claim(connection, events, letters, now, tally)
+        queue = await self._load(connection, [each for heard in fresh for each in self._routes(heard)], now)
+        queue.letters += letters
+        for heard in fresh:
+            tally.add(queue.hear(heard, release=release))
+        for disposition in queue.moved:
+            tally.add("parked", -1)
+            tally.add(disposition)
+        await self._write(connection, queue, group)
+        return tally, queue.letters
 
     async def bury(self, record: Record, group: str, error: str) -> Tally:
         """Disposes of a record that the database refuses."""
@@ -64,7 +74,7 @@ class Shell(Generic[State]):
                 letters.append(queues.letter_of(heard, Reason.NOT_STORABLE, f"the database refused it ({error})"))
                 await connection.execute(QUERIES["dispose"], [heard.envelope.source], [heard.envelope.id], ["dead"])
             await dead_letters.bury(connection, self.service, group, letters, now)
-            await self._mark(connection, record, tally)
+            await self.mark(connection, record, tally)
         return tally
 
     async def due(self, limit: int) -> list[str]:
@@ -144,7 +154,8 @@ class Shell(Generic[State]):
     def _routes(self, heard: Heard) -> tuple[str, ...]:
         return self.decider.route(heard.envelope.data, heard.envelope.subject)
 
-    async def _mark(self, connection: Connection, last: Record, tally: Tally) -> None:
+    async def mark(self, connection: Connection, last: Record, tally: Tally) -> None:
+        """Everything up to `last` is applied; the counts of its partition change by the tally."""
         await connection.execute(
             QUERIES["mark"], last.topic, last.partition, last.offset + 1,
             tally.applied, tally.duplicate, tally.conflict, tally.ignored, tally.parked, tally.dead,
@@ -231,11 +242,7 @@ class Shell(Generic[State]):
             await connection.execute(QUERIES["wait_for"], *column(queue.renamed, 2))
         if queue.released:
             await connection.execute(QUERIES["unpark"], [parked.arrival for parked, _ in queue.released])
-            counts = [
-                (p.heard.record.topic, p.heard.record.partition, 1, int(d == "applied"), int(d == "ignored"), int(d == "dead"))
-                for p, d in queue.released
-            ]
-            await connection.execute(QUERIES["recount"], *column(_sum_by_partition(counts), 6))
+            await connection.execute(QUERIES["recount"], *column(queue.recounts(), 6))
         if stay := queue.stay():
             rows = [
                 (h.record.topic, h.record.partition, h.record.offset, p.entity_id, h.envelope.source, h.envelope.id, h.record.key,
@@ -243,32 +250,3 @@ class Shell(Generic[State]):
                 for p in stay for h in (p.heard,)
             ]  # fmt: skip
             await connection.execute(QUERIES["park"], *column(rows, 12), dead_letters.OWNER, queue.fold.now)
-
-
-def read(batch: Sequence[Record], now: datetime, tally: Tally, clock: BusinessClock) -> tuple[list[Heard], list[DeadLetter]]:
-    """Records as events; what is none, or not of our time, becomes a dead letter."""
-    events, letters = [], []
-    for record in batch:
-        try:
-            heard = records.hear(record, clock.received(record.appended_at, now))
-        except BadRecord as bad:
-            letters.append(records.bury(record, bad))
-            tally.dead += 1
-            continue
-        envelope = heard.envelope
-        if now - MEMORY <= envelope.time <= now + clock.ahead:
-            events.append(heard)
-            continue
-        reason = Reason.TOO_OLD if envelope.time < now else Reason.FROM_THE_FUTURE
-        message = f"its time is {envelope.time.isoformat()}, ours {now.isoformat()}"
-        letters.append(DeadLetter(record, reason, message, envelope.source, envelope.id))
-        tally.dead += 1
-    return events, letters
-
-
-def _sum_by_partition(counts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    sums: dict[tuple[str, int], list[int]] = {}
-    for topic, part, *numbers in counts:
-        total = sums.setdefault((topic, part), [0] * len(numbers))
-        sums[topic, part] = [a + b for a, b in zip(total, numbers, strict=True)]
-    return [(topic, part, *total) for (topic, part), total in sums.items()]

@@ -1,6 +1,5 @@
-"""What could not be handled: a row with an owner and a deadline, and a record on the service's dead-letter topic. Redrive and discard."""
+"""What could not be handled: a row with an owner and a deadline, and a record on the service's dead-letter topic."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ from offramp_schemas import MEANING
 from offramp_schemas.topics import DEAD_LETTERS
 from services.runtime import sql
 from services.runtime.fold import Emitted, column, id_of, shard_of
-from services.runtime.records import DeadLetter, masked, pack_headers, unpack_headers
+from services.runtime.records import DeadLetter, masked, pack_headers
 from services.runtime.stored import Connection
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
@@ -61,20 +60,6 @@ def _announcement(service: str, group: str, letter: DeadLetter, value: bytes | N
     id_ = id_of(f"{service}|dead|{record.topic}|{record.partition}|{record.offset}")
     topic = DEAD_LETTERS[service].name
     return Emitted(shard_of(record.key), id_, topic, "dead-letter", record.key, value, pack_headers(headers))
-
-
-async def redrive(connection: Connection, service: str, place: tuple[str, int, int], now: datetime) -> None:
-    """Publishes the record again where it came from and lets its id apply once more; one transaction. Raises NoSuchDeadLetter."""
-    async with connection.transaction():
-        letter = await connection.fetchrow(QUERIES["dead_letter"], *place)
-        if letter is None or place[0] == "timers":
-            raise NoSuchDeadLetter(f"no open dead letter at {place[0]}[{place[1]}]@{place[2]} that can be sent again")
-        if letter["event_id"] is not None:
-            await connection.execute(QUERIES["release"], letter["source"], letter["event_id"])
-        headers = pack_headers(unpack_headers(letter["headers"]))
-        row = Emitted(shard_of(letter["key"]), str(uuid.uuid4()), place[0], "redriven", letter["key"], letter["value"], headers)
-        await emit(connection, service, [row])
-        await connection.execute(QUERIES["resolve"], *place, now, "redriven", None)
 
 
 async def discard(connection: Connection, place: tuple[str, int, int], note: str, now: datetime) -> None:

@@ -48,6 +48,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Each input topic has its own consumer group."""
         return group_of(self.shell.service, self.topic)
 
+    @property
+    def partitions(self) -> int:
+        """How many the topic has: somebody may have added some since the contract."""
+        return max(self.topic.partitions, len(self.consumer.partitions_for_topic(self.topic.name) or ()))
+
     async def start(self) -> None:
         """Joins the group. Settings as ARCHITECTURE found them by killing things."""
         self.consumer = AIOKafkaConsumer(

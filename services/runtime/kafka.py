@@ -14,6 +14,7 @@ from services.runtime.settings import Settings, SettingsError
 
 _PROTOCOL = {(False, False): "PLAINTEXT", (True, False): "SSL", (False, True): "SASL_PLAINTEXT", (True, True): "SASL_SSL"}
 _ASKED_WITHIN = 5_000  # milliseconds
+_FORBIDDEN = (errors.TopicAuthorizationFailedError, errors.GroupAuthorizationFailedError, errors.ClusterAuthorizationFailedError)
 _REFUSED = (errors.SaslAuthenticationFailed, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
 
 
@@ -43,23 +44,30 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-async def explain(settings: Settings) -> str:
+async def explain(settings: Settings, error: BaseException) -> str:
     """Why a client does not get through. Raises SettingsError where waiting would not help.
 
-    aiokafka calls everything a KafkaConnectionError: so each server is asked once more, by hand.
+    What keeps it from connecting, aiokafka only logs: so each server is asked once more, by hand.
     """
+    if isinstance(error, _FORBIDDEN):
+        raise SettingsError(
+            f"the user {settings.kafka_user} may not do this in Kafka ({type(error).__name__}): "
+            "use one who may, or run `python -m services.runtime.prepare access`"
+        )
+    if isinstance(error, errors.BrokerResponseError):
+        return f"Kafka answers, but not as it should ({type(error).__name__})"
     how = connection(settings)
-    message = f"Kafka does not answer at OFFRAMP_KAFKA ({settings.kafka}): is it running, and is the address right?"
+    message = f"Kafka does not answer at {settings.kafka}: is it running, and is OFFRAMP_KAFKA right?"
     for server in how.pop("bootstrap_servers").split(","):
         host, _, port = server.rpartition(":")
         try:
             (await create_conn(host.strip("[]"), int(port), request_timeout_ms=_ASKED_WITHIN, **how)).close()
-        except ssl.SSLCertVerificationError as error:
-            raise SettingsError(tls.explain("Kafka", error)) from None
-        except _REFUSED as error:
-            raise SettingsError(_explain_refusal(settings, error)) from None
-        except ssl.SSLError as error:
-            message = tls.explain("Kafka", error)
+        except ssl.SSLCertVerificationError as refused:
+            raise SettingsError(tls.explain("Kafka", refused)) from None
+        except _REFUSED as refused:
+            raise SettingsError(_explain_refusal(settings, refused)) from None
+        except ssl.SSLError as refused:
+            message = tls.explain("Kafka", refused)
         except (errors.KafkaConnectionError, ConnectionResetError):
             message = f"Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is {settings.kafka_tls})"
         except (errors.KafkaError, OSError, TimeoutError):

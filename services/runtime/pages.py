@@ -13,14 +13,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from services.runtime import dead_letters, postgres, sql, telemetry
 from services.runtime import preview as previewing
 from services.runtime.engine import Engine
+from services.runtime.redrive import StillDead, redrive
 from services.runtime.service import Door
 from services.runtime.stored import Connection
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _TABLE_GAUGES = (
     telemetry.UNREAD, telemetry.OPEN_CALLS, telemetry.OUTBOX, telemetry.OPEN_DEAD_LETTERS, telemetry.PARKED, telemetry.OVERDUE,
 )  # fmt: skip
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Pages:
@@ -116,11 +117,13 @@ class Pages:
             return web.json_response({"error": str(bad)}, status=400)
 
     async def redrive(self, request: web.Request) -> web.Response:
-        """Sends a dead letter again where it came from."""
-        engine = self._ready()
-        async with engine.shell.pool.acquire() as connection:
-            now = await engine.shell.clock.now(connection)
-            return await _answered(dead_letters.redrive(connection, engine.service.name, _place(request), now))
+        """Applies a dead letter once more: {"became": "applied"}, or 409 with what is still in the way."""
+        try:
+            return web.json_response({"became": await redrive(self._ready().shell, _place(request))})
+        except dead_letters.NoSuchDeadLetter as error:
+            return web.json_response({"error": str(error)}, status=404)
+        except StillDead as error:
+            return web.json_response({"error": f"it can't be redriven yet: {error}"}, status=409)
 
     async def discard(self, request: web.Request) -> web.Response:
         """Closes a dead letter: {"note": "why"}."""
@@ -131,7 +134,11 @@ class Pages:
             return web.json_response({"error": 'say why: {"note": "…"}'}, status=400)
         async with engine.shell.pool.acquire() as connection:
             now = await engine.shell.clock.now(connection)
-            return await _answered(dead_letters.discard(connection, _place(request), note, now))
+            try:
+                await dead_letters.discard(connection, _place(request), note, now)
+            except dead_letters.NoSuchDeadLetter as error:
+                return web.json_response({"error": str(error)}, status=404)
+        return web.json_response({"became": "discarded"})
 
     def _through(self, door: Door) -> Handler:
         """503 while Postgres is away: who posted it does so again."""
@@ -152,14 +159,6 @@ class Pages:
         if engine is None or not engine.ready:
             raise web.HTTPServiceUnavailable(text='{"error": "starting or stopping"}', content_type="application/json")
         return engine
-
-
-async def _answered(work: Awaitable[None]) -> web.Response:
-    try:
-        await work
-    except dead_letters.NoSuchDeadLetter as error:
-        return web.json_response({"error": str(error)}, status=404)
-    return web.json_response({"done": True})
 
 
 def _place(request: web.Request) -> tuple[str, int, int]:
@@ -222,8 +221,9 @@ async def _of_the_shell(engine: Engine, connection: Connection, now: datetime) -
     for row in await connection.fetch(QUERIES["open_dead_letters"]):
         telemetry.OPEN_DEAD_LETTERS.labels(service, row["reason"]).set(row["count"])
     seen = {row["topic"]: row for row in await connection.fetch(QUERIES["seen_by_topic"])}
-    for topic in engine.service.inputs:
-        telemetry.UNREAD.labels(service, topic.name).set(_unread(seen.get(topic.name), topic.partitions, now))
+    partitions = {topic.name: topic.partitions for topic in engine.service.inputs}
+    for name, number in (partitions | {intake.topic.name: intake.partitions for intake in engine.intakes}).items():
+        telemetry.UNREAD.labels(service, name).set(_unread(seen.get(name), number, now))
 
 
 def _unread(seen: Any, partitions: int, now: datetime) -> float:

@@ -150,15 +150,15 @@ select (select coalesce(sum(next_off), 0) from watermarks) + (select count(*) fr
 
 -- name: dead_letter
 -- One unresolved dead letter, locked for its redrive or discard.
-select topic, part, off, key, value, headers, source, event_id, redacted from dead_letters where topic = $1 and part = $2 and off = $3 and resolved_at is null for update
+select key, value, headers, first_failed_at from dead_letters where topic = $1 and part = $2 and off = $3 and resolved_at is null for update
 
 -- name: resolve
 -- Somebody dealt with it.
 update dead_letters set resolved_at = $4, next_action_at = null, resolution = $5, note = $6 where topic = $1 and part = $2 and off = $3
 
 -- name: release
--- Lets the same id apply once more, and only once.
-update inbox set disposition = 'released' where source = $1 and event_id = $2 and disposition = 'dead'
+-- Lets the same id apply once more, and only once, with this body.
+update inbox set disposition = 'released', body_sha256 = $3 where source = $1 and event_id = $2 and disposition = 'dead'
 
 -- name: prune_inbox
 -- The memory against repeats is 35 days; in small bites, so that nobody waits.

@@ -117,6 +117,13 @@ class Queues(Generic[State]):
         """New ones that are still waiting and have to be stored."""
         return [parked for queue in self.waiting.values() for parked in queue if parked.arrival is None]
 
+    def recounts(self) -> list[tuple[str, int, int, int, int, int]]:
+        """By partition, how the counts of stored ones that left move: how many of them, then as applied, ignored and dead."""
+        moved: dict[tuple[str, int], Tally] = defaultdict(Tally)
+        for parked, disposition in self.released:
+            moved[parked.heard.record.topic, parked.heard.record.partition].add(disposition)
+        return [(*place, t.applied + t.ignored + t.dead, t.applied, t.ignored, t.dead) for place, t in moved.items()]
+
     def _answer(self, heard: Heard, parked: Parked | None = None) -> str:
         try:
             outcome = self.fold.hear(heard.envelope, heard.received_at)

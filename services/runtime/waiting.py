@@ -26,7 +26,7 @@ async def patiently(settings: Settings, attempt: Callable[[], Awaitable[Result]]
         except NO_USE_WAITING as error:
             raise SettingsError(postgres.explain(error)) from None
         except (KafkaError, asyncpg.PostgresError, OSError, TimeoutError) as error:
-            message = await kafka.explain(settings) if isinstance(error, KafkaError) else postgres.explain(error)
+            message = await kafka.explain(settings, error) if isinstance(error, KafkaError) else postgres.explain(error)
             if loop.time() > deadline:
                 raise TimeoutError(f"{message} (waited {settings.start_timeout:.0f} s)") from None
             if not said:

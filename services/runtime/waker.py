@@ -7,7 +7,8 @@ from time import monotonic
 from typing import Any
 
 from services.runtime import poison, sql, telemetry
-from services.runtime.apply import MEMORY, Shell
+from services.runtime.apply import Shell
+from services.runtime.reading import MEMORY
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 FORGET_EVERY = 300.0  # seconds

@@ -41,7 +41,7 @@ class Watermarks:
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Where every input partition ends, those of other processes included."""
-        partitions = [TopicPartition(intake.topic.name, part) for intake in self.intakes for part in range(intake.topic.partitions)]
+        partitions = [TopicPartition(intake.topic.name, part) for intake in self.intakes for part in range(intake.partitions)]
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
         return ends
 
@@ -53,6 +53,7 @@ class Watermarks:
         async with self.shell.pool.acquire() as connection:
             asked_at = await self.shell.clock.now(connection)
         ends = await self.ends()
+        self.shell.inputs = len(ends)
         for intake in self.intakes:
             self._judge(intake, sum(max(0, ends.get(partition, 0) - offset) for partition, offset in intake.applied.items()))
         seen = [(p.topic, p.partition, offset) for p, offset in applied.items() if p in ends and offset >= ends[p]]

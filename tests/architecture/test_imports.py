@@ -10,7 +10,6 @@ _VIOLATIONS = {
     "the shell imports a service": ("services/runtime/planted.py", "services.lifecycle.states"),
     "a service imports another one": ("services/refunds/planted.py", "services.lifecycle.states"),
     "a service imports a tool of development": ("services/runtime/planted_too.py", "dev.places"),
-    "the command line gives rights in Kafka": ("services/console/planted.py", "confluent_kafka"),
     "the contract imports a service": ("schemas/offramp_schemas/planted.py", "services.runtime.decision"),
     "the contract imports a library besides pydantic": ("schemas/offramp_schemas/planted_too.py", "asyncpg"),
     "a service imports what gives Kafka its users": ("services/notifier/planted_in_setup.py", "confluent_kafka"),

@@ -44,9 +44,9 @@ update inbox set disposition = 'dead' where event_id = 'evt_2';
 -- lifecycle
 insert into dead_letters values('a.v1', 0, 1, 'sub_1', 'x', '[]', false, '//test', 'evt_2', 'rule_failed', 'poison', 'm', 1, now(), 'ops', now());
 
--- name: sent_again_and_never_back
+-- name: let_go_and_never_taken
 -- lifecycle
-update inbox set disposition = 'released' where event_id = 'evt_2';insert into dead_letters values('a.v1', 0, 1, 'sub_1', 'x', '[]', false, '//test', 'evt_2', 'rule_failed', 'poison', 'm', 1, now(), 'ops', now()); update dead_letters set resolved_at = now() - interval '2 hours', resolution = 'redriven', next_action_at = null;
+update inbox set disposition = 'released' where event_id = 'evt_2';
 
 -- name: applied_twice
 -- refunds

@@ -30,6 +30,18 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (settings.load().kafka, settings.load().refunds_url) == ("127.0.0.1:19092", "http://127.0.0.1:9")
 
 
+def test_a_secret_of_the_environment_wins_whichever_way_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("mine\n")
+    file = tmp_path / "my.env"
+    file.write_text("OFFRAMP_POSTGRES_PASSWORD=theirs\nOFFRAMP_KAFKA_PASSWORD_FILE=/nowhere\n")
+    monkeypatch.setenv("OFFRAMP_ENV_FILE", str(file))
+    monkeypatch.setenv("OFFRAMP_POSTGRES_PASSWORD_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("OFFRAMP_KAFKA_USER", "console")
+    monkeypatch.setenv("OFFRAMP_KAFKA_PASSWORD", "mine")
+    loaded = settings.load()
+    assert [each and each.get_secret_value() for each in (loaded.postgres_password, loaded.kafka_password)] == ["mine", "mine"]
+
+
 def test_a_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFRAMP_ENV_FILE", "/nowhere/my.env")
     with pytest.raises(Trouble, match=r"OFFRAMP_ENV_FILE names /nowhere/my\.env"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import engine
-from tests.e2e.project import Mode, Project
+from tests.e2e.project import SERVICES, Mode, Project
 from tests.e2e.world import World
 
 _MODES: dict[str, tuple[Mode, ...]] = {"plain": ("plain",), "secure": ("secure",), "both": ("plain", "secure")}
@@ -21,9 +21,18 @@ _up: list[Project] = []
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs in every mode that is asked for, unless its module's MODES says which ones it is about."""
     if "mode" in metafunc.fixturenames:
-        asked = _MODES[os.environ.get("OFFRAMP_DEV_E2E", "both")]
+        asked = _MODES.get(os.environ.get("OFFRAMP_DEV_E2E", "both"))
+        if asked is None:
+            raise pytest.UsageError(f"OFFRAMP_DEV_E2E is one of {', '.join(_MODES)}")
         about = getattr(metafunc.module, "MODES", asked)
         metafunc.parametrize("mode", [mode for mode in asked if mode in about], scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is about another mode than those asked for is not there, rather than skipped."""
+    elsewhere = [item for item in items if item.get_closest_marker("skip") and "mode" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -31,7 +40,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A failure shows what the containers said last."""
     report = yield
     if report.failed and _up:
-        report.sections.append(("The last words of the containers", _up[-1].logs()))
+        report.sections.append(("The last words of the containers", _up[-1].logs("migrate", "topics", *SERVICES, "console")))
     return report
 
 
@@ -53,7 +62,8 @@ def figures() -> list[str]:
 def containers() -> None:
     """A Docker engine; without one, every test is skipped."""
     if why := engine.missing():
-        pytest.skip(f"NOTHING WAS TESTED END TO END: no containers can be started here, because {why}")
+        _figures.append(f"NOTHING WAS TESTED END TO END: no containers can be started here, because {why}")
+        pytest.skip("no Docker engine")
 
 
 @pytest.fixture(scope="session")

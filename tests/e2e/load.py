@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tests.e2e.customers import Customer
-from tests.e2e.world import World
+from tests.e2e.world import World, about
 
 
 @dataclass
@@ -42,7 +42,8 @@ class Load:
 
     async def told(self) -> dict[str, list[str]]:
         """What has been told about each of them."""
-        return {each.key: await self.world.names(each, "lifecycle.events.v1") for each in self.customers}
+        records = await self.world.records("lifecycle.events.v1")
+        return {each.key: [event.kebab() for event in about(each, records)] for each in self.customers}
 
     async def wrong(self) -> list[str]:
         """Whose story is not what it has to be: every failure and every payment was told, once and in order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,9 +83,10 @@ class Project:
         return said.stdout + said.stderr
 
     def down(self) -> None:
-        """Removes it, and makes sure. Ctrl-C at the terminal is for pytest; this goes through to its end."""
+        """Removes it, and makes sure. Whoever is in a hurry waits for it: what is left would stay for ever."""
         command = ["docker", "compose", f"--project-name={self.name}", "down", "--volumes", "--remove-orphans", "--timeout=10"]
-        subprocess.run(command, capture_output=True, timeout=180, check=False, start_new_session=True)
+        with _not_interrupted():
+            subprocess.run(command, capture_output=True, timeout=180, check=False, start_new_session=True)
         if left := self.left_behind():
             raise AssertionError(f"`docker compose down` left behind: {', '.join(left)}")
 
@@ -105,6 +107,16 @@ class Project:
     def url(self, name: str) -> str:
         """The pages of a container."""
         return f"http://{HOST}:{self.port(name)}"
+
+
+@contextmanager
+def _not_interrupted() -> Iterator[None]:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _environment(name: str, mode: Mode, secrets: Path) -> dict[str, str]:

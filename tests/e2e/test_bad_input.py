@@ -91,7 +91,7 @@ def test_a_second_deployment_is_kept_off_the_first_one_s_kafka(project: Project)
         options = ["--env=OFFRAMP_POSTGRES=postgresql://postgres@postgres/second"]
         assert project.run("migrate", options=options).returncode == 0
         options = ["--env=OFFRAMP_POSTGRES=postgresql://offramp_lifecycle@postgres/second"]
-        refused(project.run("lifecycle", options=options), "another deployment")
+        refused(project.run("lifecycle", options=options), "belongs to another database")
     finally:
         psql(project, "drop database second with (force)")
 

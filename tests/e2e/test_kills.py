@@ -19,16 +19,16 @@ REPLICAS = 3
     [
         (stories.cancels_and_stays, "lifecycle"),
         (stories.ends_at_once_with_the_money_back, "refunds"),
+        (stories.ends_at_once_with_the_money_back, "postgres"),
         (stories.breaks_a_record, "lifecycle"),
+        (stories.breaks_a_record, "kafka"),
         (stories.cannot_pay_for_a_week, "notifier"),
         (stories.waits_for_a_silent_provider, "refunds"),
         (stories.does_not_use_it, "notifier"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
-async def test_a_story_ends_right_though_a_service_is_killed_and_later_restarted_in_the_middle(
-    world: World, story: Story, service: str
-) -> None:
+async def test_a_story_ends_right_though_a_service_dies_in_the_middle(world: World, story: Story, service: str) -> None:
     disturb = world.kill
     async for _ in story(world):
         await disturb(service)

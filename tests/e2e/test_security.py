@@ -35,11 +35,19 @@ async def test_a_service_can_t_reach_its_neighbours_tables(project: Project, sta
         await connection.close()
 
 
-async def test_a_service_can_t_write_its_neighbours_topics(project: Project) -> None:
-    async with AIOKafkaProducer(**kafka_as(project, "lifecycle")) as producer:
-        await producer.send_and_wait("lifecycle.dead-letters.v1", b"{}", key=b"sub_own")
+@pytest.mark.parametrize(
+    ("service", "its_own", "neighbours"),
+    [
+        ("lifecycle", "lifecycle.dead-letters.v1", "refund.events.v1"),
+        ("refunds", "refund.dead-letters.v1", "lifecycle.events.v1"),
+        ("notifier", "notification.dead-letters.v1", "refund.events.v1"),
+    ],
+)
+async def test_a_service_can_t_write_its_neighbours_topics(project: Project, service: str, its_own: str, neighbours: str) -> None:
+    async with AIOKafkaProducer(**kafka_as(project, service)) as producer:
+        await producer.send_and_wait(its_own, b"{}", key=b"sub_own")
         with pytest.raises(TopicAuthorizationFailedError):
-            await producer.send_and_wait("refund.events.v1", b"{}", key=b"sub_neighbour")
+            await producer.send_and_wait(neighbours, b"{}", key=b"sub_neighbour")
 
 
 async def test_a_publisher_can_write_requests_and_read_nothing(project: Project) -> None:

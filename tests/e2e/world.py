@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,7 +55,10 @@ class World:
     async def open(cls, project: Project) -> AsyncIterator[World]:
         """With a producer's and a reader's connection to Kafka."""
         producer = AIOKafkaProducer(**kafka_as(project, "publisher"), acks="all", enable_idempotence=True)
-        reader = AIOKafkaConsumer(**kafka_as(project, "console"), enable_auto_commit=False, auto_offset_reset="earliest")
+        reader = AIOKafkaConsumer(
+            **kafka_as(project, "console"), enable_auto_commit=False, auto_offset_reset="earliest",
+            fetch_max_wait_ms=50,  # whatever else is asked waits behind a fetch
+        )  # fmt: skip
         async with producer, reader, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE + 10)) as http:
             reader.assign(
                 [TopicPartition(topic.name, part) for topic in TOPICS if topic.name in _READS for part in range(topic.partitions)]
@@ -72,10 +75,9 @@ class World:
         """Lets so much time pass (`7d`), and everything settle."""
         await self.ask("POST", "CONSOLE", f"/clock/advance?timeout={_PATIENCE:.0f}", {"by": by})
 
-    async def settle(self) -> int:
-        """Lets everything that was published have its effects; returns how many records, timers and answers were still to be handled."""
-        settled = await self.ask("POST", "CONSOLE", f"/clock/settle?timeout={_PATIENCE:.0f}")
-        return int(settled["handled"])
+    async def settle(self) -> None:
+        """Lets everything that was published have its effects."""
+        await self.ask("POST", "CONSOLE", f"/clock/settle?timeout={_PATIENCE:.0f}")
 
     # Events.
 
@@ -98,11 +100,7 @@ class World:
 
     async def told(self, customer: Customer, topic: str) -> list[Any]:
         """What was told about somebody on a topic, in its order; a repeat under the same id is one event."""
-        found: dict[tuple[str, str], Event] = {}
-        for record in await self.records(topic):
-            if record.key == customer.subscription_id.encode() and (envelope := _envelope(record)):
-                found.setdefault((envelope.source, envelope.id), envelope.data)
-        return list(found.values())
+        return about(customer, await self.records(topic))
 
     async def names(self, customer: Customer, topic: str) -> list[str]:
         """The names of those events."""
@@ -174,6 +172,15 @@ class World:
     async def up(self, *services: str, options: Sequence[str] = ()) -> None:
         """Services that are to be there, ready."""
         await self.compose("up", "--detach", "--no-deps", "--no-recreate", "--wait", *options, *services)
+
+
+def about(customer: Customer, records: Iterable[Any]) -> list[Any]:
+    """The events among the records that are about somebody, each once."""
+    found: dict[tuple[str, str], Event] = {}
+    for record in records:
+        if record.key == customer.subscription_id.encode() and (envelope := _envelope(record)):
+            found.setdefault((envelope.source, envelope.id), envelope.data)
+    return list(found.values())
 
 
 def _envelope(record: Any) -> Envelope | None:

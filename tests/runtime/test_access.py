@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import trustme
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
 from dev.kafka import Kafka
-from offramp_schemas import TOPICS
+from offramp_schemas import TOPICS, Envelope
+from services.console import kafka as console
+from services.console.trouble import Trouble
 from services.runtime import access, kafka, topics
 from services.runtime.access import AccessError
 from services.runtime.engine import Engine
@@ -22,7 +24,9 @@ from services.runtime.stored import Pool
 from services.runtime.topics import TopicError
 from tests.runtime.secured import HOST, PASSWORDS, Secured, password_of
 from tests.runtime.test_engine import Publish, until
-from tests.runtime.toy import Purses, Toy, failed, started
+from tests.runtime.toy import NOW, Purses, Toy, failed, started
+
+SAMPLE = Envelope("sample", "//test", NOW, "sub_1", started())
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +73,25 @@ async def write(settings: Settings, topic: str) -> None:
 
 
 async def read(settings: Settings, topic: str, group: str | None = None) -> None:
-    async with AIOKafkaConsumer(topic, **kafka.connection(settings), group_id=group, auto_offset_reset="earliest") as consumer:
+    consumer = AIOKafkaConsumer(topic, **kafka.connection(settings), group_id=group, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
         await consumer.getmany(timeout_ms=2_000)
+    finally:
+        await consumer.stop()
 
 
 @pytest.mark.parametrize(
     ("user", "topic"),
     [
+        ("lifecycle", "refund.events.v1"),  # which it reads
+        ("lifecycle", "subscription.request.v1"),
         ("lifecycle", "refund.dead-letters.v1"),
         ("lifecycle", "notification.events.v1"),
         ("lifecycle", "notification.alerts.v1"),
         ("refunds", "lifecycle.events.v1"),
         ("refunds", "subscription.request.v1"),
+        ("notifier", "lifecycle.events.v1"),
         ("notifier", "refund.request.v1"),
         ("notifier", "lifecycle.dead-letters.v1"),
         ("console", "refund.events.v1"),
@@ -132,8 +143,24 @@ async def test_a_service_does_all_its_work_under_its_own_name(prepared: Secured,
 async def hears(settings: Settings) -> str:
     """What a user is told who can't be let in, whatever the time."""
     with pytest.raises(SettingsError) as refused:
-        await kafka.explain(settings)
+        await kafka.explain(settings, KafkaConnectionError())
     return str(refused.value)
+
+
+async def test_who_may_not_do_something_is_told_what_to_run(prepared: Secured) -> None:
+    with pytest.raises(SettingsError, match=r"the user refunds may not do this in Kafka \(Topic.*prepare access"):
+        await kafka.explain(prepared.settings("refunds"), TopicAuthorizationFailedError())
+
+
+async def test_the_command_line_tells_a_wrong_password_and_a_missing_right(prepared: Secured) -> None:
+    wrong = prepared.settings("console", kafka_password=SecretStr("a wrong one"))
+    with pytest.raises(Trouble, match="Kafka refused the user console or its password"):
+        await console.send(wrong, "subscription.request.v1", SAMPLE)
+    with pytest.raises(Trouble, match="the user console may not do this in Kafka"):
+        await console.send(prepared.settings("console"), "refund.events.v1", SAMPLE)
+    await console.send(prepared.settings("publisher"), "subscription.account.v1", SAMPLE)
+    async with console.Reader.open(prepared.settings("console"), [topic.name for topic in TOPICS], from_beginning=True) as reader:
+        assert any([seen.envelope async for batch in reader.to_the_end() for seen in batch])
 
 
 async def test_a_wrong_password_is_called_one(prepared: Secured) -> None:
@@ -157,17 +184,17 @@ async def test_a_certificate_for_another_host_is_not_believed(prepared: Secured)
 
 async def test_a_client_in_the_clear_is_sent_to_the_setting(prepared: Secured) -> None:
     clear = prepared.settings("lifecycle", kafka_tls="off", kafka_ca=None)
-    assert await kafka.explain(clear) == "Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is off)"
+    assert await kafka.explain(clear, KafkaConnectionError()) == "Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is off)"
 
 
 async def test_a_client_without_a_name_is_asked_for_one(prepared: Secured) -> None:
     nobody = prepared.settings("lifecycle", kafka_user=None, kafka_password=None)
-    assert "does it want a user (OFFRAMP_KAFKA_USER)?" in await kafka.explain(nobody)
+    assert "does it want a user (OFFRAMP_KAFKA_USER)?" in await kafka.explain(nobody, KafkaConnectionError())
 
 
 async def test_a_client_that_wants_tls_of_a_broker_without_is_told(prepared: Secured, kafka_in_the_clear: Kafka) -> None:
     encrypted = prepared.settings("lifecycle", kafka=kafka_in_the_clear.address)
-    assert await kafka.explain(encrypted) == "Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is on)"
+    assert await kafka.explain(encrypted, KafkaConnectionError()) == "Kafka ends the connection at once: check OFFRAMP_KAFKA_TLS (it is on)"
 
 
 async def test_a_user_of_a_broker_without_users_is_told(prepared: Secured, kafka_in_the_clear: Kafka) -> None:

@@ -4,12 +4,15 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import InvalidPartitionsError
 from pydantic import SecretStr
 
 from offramp_schemas import Envelope, encode
@@ -25,10 +28,14 @@ ANSWERED = """insert into calls(idempotency_key, entity_id, kind, request, corre
 values('k', 'sub_1', 'mail', '{}', 'c', now(), now(), 'answered')"""
 
 
+def _engine(broker: str, database: str) -> Engine:
+    settings = Settings(kafka=broker, postgres=SecretStr(database), look_every=0.1, session_timeout=6)
+    return Engine(Service("lifecycle", Toy(), Purses()), settings)
+
+
 @pytest.fixture
 async def engine(broker: str, database: str, pool: Pool) -> AsyncIterator[Engine]:
-    settings = Settings(kafka=broker, postgres=SecretStr(database), look_every=0.1, session_timeout=6)
-    engine = Engine(Service("lifecycle", Toy(), Purses()), settings)
+    engine = _engine(broker, database)
     await engine.start()
     yield engine
     await engine.stop()
@@ -94,6 +101,24 @@ async def test_what_a_transaction_took_back_was_never_said(engine: Engine, broke
         await producer.abort_transaction()
         await settled(engine)
     assert not await pool.fetchval("select exists(select from inbox where event_id = $1)", _id(headers))
+
+
+async def test_a_partition_that_was_added_is_read_and_waited_for_like_the_others(broker: str, database: str, pool: Pool) -> None:
+    seventh = TopicPartition(ACCOUNT.name, ACCOUNT.partitions)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    with suppress(InvalidPartitionsError):  # it was added when this test ran before
+        await admin.create_partitions({ACCOUNT.name: NewPartitions(ACCOUNT.partitions + 1)})
+    await admin.close()
+    engine = _engine(broker, database)
+    await engine.start()
+    async with AIOKafkaProducer(bootstrap_servers=broker) as producer:
+        key, value, headers = record("sub_7")
+        await producer.send_and_wait(seventh.topic, value, key=key, headers=headers, partition=seventh.partition)
+    await settled(engine)
+    assert await pool.fetchval("select exists(select from inbox where event_id = $1)", _id(headers))
+    assert engine.shell.inputs == sum(topic.partitions for topic in engine.service.inputs) + 1
+    await engine.stop()
 
 
 def _id(headers: Any) -> str:

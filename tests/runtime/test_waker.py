@@ -69,8 +69,9 @@ async def test_two_wakers_at_once_fire_each_timer_once(shell: Shell[Purse], pool
         subject = f"sub_{number}"
         await shell.hear([account.record(started(), subject), activity.record(ActivityResumed(last_seen_at=SOON), subject)], GROUP)
     clock.time = SOON
-    counts = await asyncio.gather(*(Waker(shell, batch=20).run_once() for _ in range(6)))
-    counts += await asyncio.gather(*(Waker(shell, batch=20).run_once() for _ in range(6)))
+    counts: list[int] = []
+    for _ in range(3):  # they may all look at the same 20, and one of them fires these
+        counts += await asyncio.gather(*(Waker(shell, batch=20).run_once() for _ in range(6)))
     assert sum(counts) == 50
     assert len(await fired(pool)) == 50
 
