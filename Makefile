@@ -6,7 +6,7 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 KAFKA  := org.apache.kafka:kafka_2.13:4.4.0 org.slf4j:slf4j-simple:1.7.36
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test e2e check fmt bench lock clean
+.PHONY: help setup demo run test e2e mails check fmt bench lock clean
 MAKEFLAGS += --no-print-directory
 
 help: ## Show this
@@ -27,6 +27,9 @@ test: $(STAMP) ## Run the tests, on a stack of their own
 e2e: $(STAMP) ## Run the whole system by docker compose, and tests against it from outside (ARGS="-k dunning")
 	@$(BIN)/pytest --quiet $(ARGS) tests/e2e
 
+mails: $(STAMP) ## Render every mail in every language to a page to look at
+	@$(BIN)/python -m tests.notifier.gallery $(ARGS)
+
 check: $(STAMP) ## Look for what is wrong without running it: format, lint, types, architecture, stale files
 	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted. 'make fmt' does it." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet
@@ -35,6 +38,7 @@ check: $(STAMP) ## Look for what is wrong without running it: format, lint, type
 	@$(BIN)/python -m offramp_schemas.generate --check
 	@$(BIN)/python -m dev.env_example --check
 	@$(BIN)/python -m tests.lifecycle.states_page --check
+	@$(BIN)/python -m services.notifier.render_checks
 
 fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --quiet --fix-only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import time
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from dev.places import StackError, is_free
 from dev.publisher import Publisher
 from dev.system import System
 from services.console.samples import SAMPLES
+from services.refunds.webhooks import PATH
 
 _PORTS = {"kafka": 19092, "postgres": 15432, "smtp": 11025, "provider": 8110, "lifecycle": 8101, "refunds": 8102, "notifier": 8103}
 _HEARD_WITHIN = 60.0  # seconds
@@ -28,14 +30,17 @@ _err = Console(stderr=True, highlight=False)
 async def _until_interrupted(directory: Path, test_clock: bool) -> None:
     started = time.monotonic()
     ports = {name: port for name, port in _PORTS.items() if is_free(port)}
+    secret = secrets.token_urlsafe(16)
     async with System.start(
         directory,
         keep=True,
         durable=True,
         clock="test" if test_clock else "system",
         ports=ports,
+        settings={"OFFRAMP_PROVIDER_WEBHOOK_SECRETS": secret},
         on_progress=lambda what: _err.print(f"Starting {what} ...", style="bright_black"),
     ) as system:
+        system.provider.webhooks.url, system.provider.webhooks.secret = system.url("refunds") + PATH, secret
         env_file = _write_environment(system)
         try:
             await _fill(system)

@@ -137,6 +137,11 @@ def _offered(fact: retention.RetentionOffered) -> Said:
     yield "offer", f"{size}, open until {words.moment(offer.expires_at)}; taking it undoes the cancellation"
 
 
+def _applied(fact: retention.RetentionOfferApplied) -> Said:
+    until = _from("; renews ", fact.renews_at) or _from("; the trial ends ", fact.trial_ends_at)
+    yield "access", f"goes on as before, with the {fact.offer.kind.replace('_', ' ')} that was offered{until}"
+
+
 def _plainly(fact: Event) -> Said:
     if hasattr(fact, "rule"):
         yield from _rejected(fact)
@@ -168,6 +173,7 @@ _SENTENCES: dict[type[Event], Callable[[Any], Said]] = {
     pause.PaymentMethodNeeded: _needs_card,
     pause.ReactivationChargeDue: _charge_due,
     retention.RetentionOffered: _offered,
+    retention.RetentionOfferApplied: _applied,
     RefundRequested: _asked,
     refund.RefundReceived: _received,
     refund.RefundApproved: _approved,

@@ -94,11 +94,11 @@ async def dunning(database: Database, asked: Asked, as_csv: bool) -> None:
 
 
 async def refunds(database: Database, asked: Asked, as_csv: bool) -> None:
-    """Open refunds by age against their deadlines, and what became of all."""
+    """Refunds under way by age against their deadlines, and what became of all."""
     if as_csv:
         return await _csv(database, "refunds", "refund_rows", asked)
     ages = await database.rows("refunds", "refund_ages", asked.since, asked.until, asked.plan, asked.now)
-    _table("Open refunds", ("age", "refunds", "amount", "promise missed", "deadline missed", "next deadline"), [
+    _table("Refunds that have not arrived", ("age", "refunds", "amount", "promise missed", "deadline missed", "next deadline"), [
         (
             _AGES[row["age"]], str(row["refunds"]), words.money(row["amount_minor"], row["currency"]), str(row["promise_missed"]),
             str(row["deadline_missed"]), words.moment(row["next_deadline"]),
@@ -106,7 +106,7 @@ async def refunds(database: Database, asked: Asked, as_csv: bool) -> None:
         for row in ages
     ])  # fmt: skip
     _bars(
-        "Open, by age",
+        "Not arrived, by age",
         [(_AGES[age], sum(row["refunds"] for row in ages if row["age"] == age)) for age in sorted({row["age"] for row in ages})],
     )
     months = await _rows(database, "refunds", "refund_months", asked)

@@ -73,11 +73,11 @@ select failed_at, outcome, step, over_at, plan, currency, monthly_minor, subscri
 where failed_at >= $1 and failed_at < $2 and ($3::text is null or plan = $3) order by failed_at
 
 -- name: refund_ages
--- the open ones, by how long they wait, against the promise and the deadline of their stage; $4 is now
+-- those that have not arrived, by how long they wait, against the promise and the deadline of their stage; $4 is now
 select width_bucket(extract(epoch from $4 - informed_at), array[86400, 172800, 432000, 1209600]) as age, currency, count(*) as refunds,
   sum(amount_minor)::bigint as amount_minor, count(*) filter (where issued_at is null and due_at < $4) as promise_missed,
   count(*) filter (where deadline_at < $4) as deadline_missed, min(deadline_at) as next_deadline
-from report_refunds where next_action_at is not null and informed_at >= $1 and informed_at < $2 and ($3::text is null or plan = $3)
+from report_refunds where next_action_at is not null and state <> 'succeeded' and informed_at >= $1 and informed_at < $2 and ($3::text is null or plan = $3)
 group by 1, 2 order by 1, 2
 
 -- name: refund_months

@@ -47,7 +47,7 @@ def resumed(state: Subscription, event: ActivityResumed, when: When, policies: L
     if before and event.last_seen_at < before:
         return Ignored("older than the use that is known")
     heard = replace(state.heard, last_seen_at=event.last_seen_at)
-    fact = InactivityCleared(contact=state.facts.contact, plan_name=state.facts.plan_name, last_seen_at=event.last_seen_at)
+    fact = _cleared(state, event.last_seen_at)
     match state:
         case Trialing() | Active() if state.inactivity:
             warned = state.inactivity.warn_at is None
@@ -94,7 +94,9 @@ def _counted(state: Trialing | Active, event: InactivityDetected, when: When, po
     warn_at = event.last_seen_at + rules.warn_after
     if event.inactive_days >= rules.warn_after / timedelta(days=1) or warn_at <= when.now:
         return _warned(state, event.last_seen_at, event.inactive_days, when.now, rules)
-    return Decision(replace(state, inactivity=Inactivity(event.last_seen_at, event.last_seen_at + rules.deactivate_after, warn_at=warn_at)))
+    later = Inactivity(event.last_seen_at, event.last_seen_at + rules.deactivate_after, warn_at=warn_at)
+    void = (_cleared(state, event.last_seen_at),) if flag and flag.warn_at is None else ()  # it was used since the warning
+    return Decision(replace(state, inactivity=later), void)
 
 
 def _warned(state: Trialing | Active, last_seen_at: datetime, days: int, now: datetime, rules: InactivityRules) -> Decision[Subscription]:
@@ -124,6 +126,10 @@ def _paid_but_unused(state: Active | PastDue, event: InactivityDetected, when: W
         currency=state.facts.currency,
     )
     return Decision(replace(state, heard=heard), (fact,))
+
+
+def _cleared(state: Subscription, last_seen_at: datetime) -> InactivityCleared:
+    return InactivityCleared(contact=state.facts.contact, plan_name=state.facts.plan_name, last_seen_at=last_seen_at)
 
 
 def _flag(state: Trialing | Active) -> Inactivity:

@@ -61,7 +61,7 @@ def hear(account: Account, request: RefundRequested, when: When, policies: Polic
         return Refused(Reason.WRONG_CURRENCY, f"asked for in {request.currency}, paid in {payment.currency}")
     case = Case.of(account, payment.payment_id, policy, when)
     left = case.available_minor
-    refund = _begin(case, payment, request, request.amount_minor or left or payment.captured_minor, policies.version)
+    refund = _begin(case, payment, request, request.amount_minor or max(left, 0) or payment.captured_minor, policies.version)
     if left <= 0:
         return _reject(case, refund, account, rule="nothing_left_to_refund")
     if refund.amount_minor > left:

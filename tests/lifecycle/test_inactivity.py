@@ -84,6 +84,15 @@ def test_used_again_every_warning_is_void() -> None:
     assert not LIFECYCLE.timers(story.state)
 
 
+def test_a_shorter_absence_than_the_one_warned_of_makes_the_warning_void() -> None:
+    story = free_plan()
+    story.hears(unused(70, story))
+    story.hears(unused(10, story))
+    assert story.told_kinds() == ["InactivityCleared"]
+    story.hears(unused(9, story))
+    assert story.just_told == []
+
+
 def test_who_was_not_warned_hears_nothing_of_it() -> None:
     story = free_plan()
     story.hears(unused(10, story))

@@ -59,6 +59,16 @@ def test_word_of_a_refund_that_is_not_ours_makes_us_look_and_believe_what_is_the
     assert (told.owner, told.act_by, told.reminder) == ("ops", MONDAY + DAY, 1)
 
 
+def test_when_theirs_and_ours_are_more_than_was_paid_there_is_nothing_left_to_ask_for() -> None:
+    desk = Desk.with_a_payment(amount_minor=30_000)
+    desk.hear(requested("CAN-1"))  # a person decides about all of it
+    seen(15_000, desk)
+    assert left(desk) < 0
+    (rejected,) = desk.hear(requested("CAN-2"))
+    assert isinstance(rejected, RefundRejected)
+    assert rejected.rule == "nothing_left_to_refund"
+
+
 def test_it_counts_against_what_can_still_be_refunded() -> None:
     desk = seen(1000)
     desk.hear(requested("CAN-1", amount_minor=3901))
