@@ -30,7 +30,7 @@ def told(seen: Foresight) -> list[tuple[str, str]]:
     """(what it is about, a sentence), in the order in which a person would ask."""
     said = [*_answers(seen)]
     for each in seen.told:
-        said += _SENTENCES.get(type(each.event), _plainly)(each.event)
+        said += sentences(each.event)
     said += [("money", f"the payment provider is asked at once ({kind})") for _, kind, _ in seen.asked]
     said += [("mails", mail(each)) for each in seen.mails]
     wakes = seen.wakes
@@ -40,6 +40,11 @@ def told(seen: Foresight) -> list[tuple[str, str]]:
     order = dict.fromkeys(("answer", "access", "money", "data", "offer", "mails", *(about for about, _ in said), "later"))
     order = {**{about: None for about in order if about != "later"}, "later": None}
     return [(about, sentence) for wanted in order for about, sentence in said if about == wanted]
+
+
+def sentences(fact: Event) -> Said:
+    """(what it is about, a sentence) of one fact; nothing of what is for our own people."""
+    return _SENTENCES.get(type(fact), _plainly)(fact)
 
 
 def mail(each: Mail) -> str:

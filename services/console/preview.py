@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from aiohttp import web
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from offramp_schemas import EVENT_BY_KEBAB, Envelope, Event, FollowUp
 from services.console import composing, fields, lists, outlook, screen, settings, words
-from services.console.composing import Saying
+from services.console.composing import SENDING, Saying
 from services.console.database import SERVICES, Database
 from services.console.foresight import Foresight, foresee
 from services.console.trouble import Trouble
@@ -29,8 +30,11 @@ _WHAT_TO_SEND = 'send {"event": "cancellation-requested", "subscription": "sub_â
 _MOST_BYTES = 64 * 1024
 
 
+@dataclass(frozen=True, kw_only=True)
 class Previewing(Saying):
-    """The options of every event; a preview has none of its own."""
+    """The options of every event, and how it is shown."""
+
+    json: Annotated[bool, Parameter(help="JSON, for programs", group=SENDING, negative="", show_default=False)] = False
 
 
 class BadRequest(Trouble):
@@ -42,7 +46,7 @@ def commands() -> App:
     return composing.commands(App(name="preview", help=_HELP, help_format="markdown"), Previewing, run)
 
 
-async def run(event: type[Event], given: Mapping[str, Any], saying: Saying) -> int:
+async def run(event: type[Event], given: Mapping[str, Any], saying: Previewing) -> int:
     """Prints what it would lead to; 1 where it would not be applied. Raises Trouble."""
     chosen = settings.load()
     wanted = composing.wanted(event, given, saying)
@@ -51,7 +55,10 @@ async def run(event: type[Event], given: Mapping[str, Any], saying: Saying) -> i
         data = await composing.complete(event, wanted, saying.subscription, at, database)
     envelope = composing.envelope(fields.validated(event, data), saying, at)
     seen = await foresee({service: lists.url_of(chosen, service) for service in SERVICES}, envelope)
-    _show(seen)
+    if saying.json:
+        screen.as_json(document(seen))
+    else:
+        _show(seen)
     return 0 if _applied(seen) else 1
 
 

@@ -131,7 +131,7 @@ def _still_paid(state: Ended, when: When) -> bool:
 
 
 def _at_once(state: Ended, event: ReactivationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    facts = replace(state.facts, period_end=state.paid_until, paid_through=state.paid_until) if state.facts.price_minor else state.facts
+    facts = replace(state.facts, period_end=state.paid_until, paid_through=state.paid_until)
     return _back(state, facts, event.reference, when, policies, at_once=True)
 
 

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from offramp_schemas import EVENT_OF, TOPIC_OF, BadRecord, Envelope, Topic, decode
+from offramp_schemas import EVENT_OF, TOPIC_OF, Envelope, Topic
 from services.runtime import queues
-from services.runtime.apply import QUERIES, Shell
+from services.runtime.apply import QUERIES, Shell, read
+from services.runtime.clock import BusinessClock
 from services.runtime.decision import Decision, Ignored, NotSeenYet, Refused, Timer
 from services.runtime.fold import Emitted, Fold
-from services.runtime.queues import Queues
+from services.runtime.queues import Queues, Tally
 from services.runtime.records import Heard, Record, unpack_headers
 from services.runtime.stored import Entity
 
@@ -48,7 +49,7 @@ async def preview(shell: Shell[State], inputs: Sequence[Topic], body: object) ->
     """What the event, or the events in their order, would do now. Ids are not looked up: each counts as new. Raises BadPreview."""
     async with shell.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         now = await shell.clock.now(connection)
-        heard = [_heard(each, inputs, now) for each in _events(body)]
+        heard = [_heard(each, inputs, shell.clock, now) for each in _events(body)]
         wanted = sorted({each for one in heard for each in shell.decider.route(one.envelope.data, one.envelope.subject)})
         entities = await shell.tables.load(connection, wanted, lock=False) if wanted else {}
         before = {entity_id: (entity.version, entity.state) for entity_id, entity in entities.items()}
@@ -74,20 +75,20 @@ def _events(body: object) -> list[Mapping[str, Any]]:
     return events
 
 
-def _heard(event: Mapping[str, Any], inputs: Sequence[Topic], now: datetime) -> Heard:
+def _heard(event: Mapping[str, Any], inputs: Sequence[Topic], clock: BusinessClock, now: datetime) -> Heard:
     """As a consumer reads it, only that id, source and time may be left out: it would be published now."""
     kind = EVENT_OF.get(str(event.get("type")))
     if kind is None or TOPIC_OF[kind] not in inputs:
-        read = ", ".join(topic.name for topic in inputs)
-        raise BadPreview(f"{event.get('type') or 'an event without a type'} is not on a topic that this service reads: {read}")
+        names = ", ".join(topic.name for topic in inputs)
+        raise BadPreview(f"{event.get('type') or 'an event without a type'} is not on a topic that this service reads: {names}")
     given = {name: value for name, value in event.items() if value is not None}
     whole = {"specversion": "1.0", "id": f"preview-{uuid.uuid4()}", "source": SOURCE, "time": now.isoformat(), **given}
     value = json.dumps(whole).encode()
     record = Record(TOPIC_OF[kind].name, 0, 0, str(whole.get("subject", "")).encode(), value, STRUCTURED, now)
-    try:
-        return Heard(record, decode(record.topic, record.key, record.value, record.headers), now, b"")
-    except BadRecord as bad:
-        raise BadPreview(f"{bad.reason}: {bad.message}") from None
+    heard, letters = read([record], now, Tally(), clock)
+    for letter in letters:
+        raise BadPreview(f"{letter.reason}: {letter.message}")
+    return heard[0]
 
 
 def _told(heard: Heard, disposition: str, fold: _Remembering[Any], waiting: Queues[Any]) -> dict[str, Any]:

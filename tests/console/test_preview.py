@@ -1,5 +1,6 @@
 """What an event would lead to, asked of the real rules of all three services over their pages: shown, and not done."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from offramp_schemas import TOPIC_OF
-from services.console import settings
+from offramp_schemas import TOPIC_OF, FollowUp, examples
+from services.console import outlook, settings
 from services.console.preview import Page
 from services.console.samples import SAMPLES
 from services.console.serve import Front
@@ -134,6 +135,19 @@ async def test_a_service_that_is_away_is_told(offramp: Offramp, urls: dict[str, 
     monkeypatch.setenv("OFFRAMP_REFUNDS_URL", "http://127.0.0.1:1")
     said = await offramp(*CANCEL, "sub_ben", "--mode", "immediately", "--wants-refund")
     assert (said.status, "no service answers at http://127.0.0.1:1/preview" in said.out) == (1, True)
+
+
+async def test_programs_get_json(offramp: Offramp, urls: dict[str, str]) -> None:
+    said = json.loads((await offramp(*CANCEL, "sub_anna", "--json")).out)
+    assert (said["event"], said["subscription"], said["applied"]) == ("cancellation-requested", "sub_anna", True)
+
+
+@pytest.mark.parametrize("fact", [event for event in TOPIC_OF if issubclass(event, FollowUp)], ids=lambda event: event.kebab())
+def test_every_fact_can_be_said_in_a_sentence(fact: type[FollowUp]) -> None:
+    example = fact.model_validate_json(examples.path(fact).read_text(encoding="utf-8"))
+    for about, sentence in outlook.sentences(example):
+        assert about
+        assert "None" not in sentence
 
 
 @pytest.fixture

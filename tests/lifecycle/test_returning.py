@@ -156,6 +156,22 @@ def test_a_declined_charge_asks_for_another_card_in_the_time_that_is_left() -> N
     assert story.told_kinds() == ["ReactivationChargeDue"]
 
 
+def test_a_soft_decline_asks_for_another_card_too() -> None:
+    story = wants_back(left(payment_method_on_file=True).passes(days=6))
+    story.hears(failure("in_9", kind="soft"))
+    (asked,) = story.just_told
+    assert isinstance(asked, PaymentMethodNeeded)
+    assert asked.declined
+
+
+def test_nobody_is_reminded_of_a_card_while_billing_charges_one_or_when_it_is_too_late() -> None:
+    charging = wants_back(left(payment_method_on_file=True).passes(days=6)).passes(days=13)
+    assert charging.heard_of(PaymentMethodNeeded) == []
+    asleep = wants_back(left().passes(days=6)).sleeps_until(NOW + 30 * DAY)
+    assert len(asleep.heard_of(PaymentMethodNeeded)) == 1
+    assert len(asleep.heard_of(ReactivationRejected)) == 1
+
+
 def test_a_failure_from_before_the_wish_says_nothing_about_it() -> None:
     story = wants_back(left(payment_method_on_file=True).passes(days=6))
     assert isinstance(story.hears(failure(), at=NOW), Ignored)
@@ -296,4 +312,6 @@ def test_billing_may_say_that_a_card_is_there() -> None:
 def test_what_costs_nothing_by_now_comes_back_without_a_payment() -> None:
     story = wants_back(left().passes(days=6))
     story.hears(changed(price_minor=0))
-    assert story.told_kinds() == ["SubscriptionReactivated"]
+    (fact,) = story.just_told
+    assert isinstance(fact, SubscriptionReactivated)
+    assert fact.at_once

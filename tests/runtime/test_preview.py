@@ -134,6 +134,8 @@ async def test_nobody_waits_for_it(known: Shell[Purse], pool: Pool, clock: Still
         ({"type": "offramp.subscription.payment-failed.v1", "subject": "sub_1", "data": {}}, "invalid_data: payment_id: Field required"),
         (event(failed(), subject="a b"), "missing_subject"),
         (event(failed(), time="yesterday"), "bad_time"),
+        (event(failed(), time="2025-03-01T12:00:00Z"), "too_old"),
+        (event(failed(), time="2027-03-01T12:00:00Z"), "from_the_future"),
         ({"type": "offramp.refund.refund-chased.v1", "subject": "sub_1", "data": {}}, "refund-chased.v1 is not on a topic"),
     ],
 )
