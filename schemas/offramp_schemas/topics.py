@@ -100,7 +100,7 @@ REFUND_REQUEST = Topic(
 REFUND_PROVIDER = Topic(
     "refund.provider.v1",
     (refund_provider.ProviderRefundUpdated,),
-    ("webhook intake",),
+    ("refunds", "ops"),  # its own intake of webhooks
     ("refunds",),
     "that something happened to a refund at the payment provider",
 )
