@@ -119,3 +119,32 @@ async def test_a_masked_card_number_is_not_taken_for_another_body(shell: Shell[P
     assert await pool.fetchval("select redacted from dead_letters")
     with pytest.raises(StillDead, match="rule_failed"):  # and no conflict
         await redrive(shell, PLACE)
+
+
+@pytest.mark.usefixtures("buried")
+async def test_a_conflict_is_counted_back_as_one(shell: Shell[Purse], pool: Pool) -> None:
+    """The first under this id died, and the publisher has sent a better one under it: the operator takes that."""
+    payments = Publisher("subscription.payment.v1")
+    payments.offset = 1
+    better = payments.record(failed(weight=2), event_id="evt_heavy")
+    assert await shell.hear([better], GROUP) == Tally(conflict=1)
+    assert await redrive(shell, (PLACE[0], 0, 1)) == "applied"
+    row: Any = await pool.fetchrow("select applied, conflict, dead from watermarks where topic = $1", PLACE[0])
+    assert tuple(row) == (1, 0, 1)
+    with pytest.raises(StillDead, match="conflict"):
+        await redrive(shell, PLACE)
+
+
+async def test_one_that_lets_a_bad_one_out_of_the_queue_is_applied_all_the_same(shell: Shell[Purse], pool: Pool) -> None:
+    payments = Publisher("subscription.payment.v1")
+    await shell.hear([Publisher("subscription.account.v1").record(started())], GROUP)
+    await pool.execute(FAULT)
+    await poison.hear(shell, [payments.record(failed(weight=60))], GROUP, at_once)
+    waiting = [payments.record(PaymentMethodUpdated(card_brand=brand)) for brand in ("after a failure", "bug")]
+    assert await shell.hear(waiting, GROUP) == Tally(parked=2)
+    await pool.execute(MENDED)
+    assert await redrive(shell, PLACE) == "applied"
+    assert await pool.fetchval("select failed from purses") == 60
+    row: Any = await pool.fetchrow("select applied, parked, dead from watermarks where topic = $1", PLACE[0])
+    assert tuple(row) == (2, 0, 1)
+    assert await pool.fetchval("select reason from dead_letters where resolved_at is null") == "rule_failed"
