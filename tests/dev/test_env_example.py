@@ -45,7 +45,9 @@ def test_set_up_leaves_what_is_there_and_makes_the_rest(tmp_path: Path) -> None:
     def set_up() -> str:
         return subprocess.run([env_example.ROOT / "deploy/compose/setup", tmp_path], check=True, capture_output=True, text=True).stdout
 
+    tmp_path.chmod(0o755)
     said = set_up()
+    assert tmp_path.stat().st_mode & 0o777 == 0o700, "the files can be read by everybody who gets there"
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     (tmp_path / "lifecycle_password").unlink()
     assert f"{len(before)} files made, 0 were there" in said
