@@ -4,9 +4,11 @@ ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS libraries
 COPY requirements.txt /
-# A venv without pip: what installs stays behind in this stage.
+# A venv without pip: what installs stays behind in this stage. Wheels alone, but on arm64, where faust-streaming has none: there it becomes one
+# in pure Python.
 RUN python -m venv --without-pip /venv && \
-    python -m pip --python /venv/bin/python install --quiet --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: --requirement /requirements.txt
+    if [ "$(uname -m)" = x86_64 ]; then wheels=--only-binary=:all:; fi && \
+    python -m pip --python /venv/bin/python install --quiet --no-cache-dir --disable-pip-version-check --require-hashes $wheels --requirement /requirements.txt
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin offramp && install --directory --owner offramp /var/lib/offramp

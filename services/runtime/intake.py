@@ -41,6 +41,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     applied: dict[TopicPartition, int] = field(default_factory=dict)  # everything before it is stored
     stored_at: float = field(default_factory=monotonic)  # when a batch last was, or nothing was left to store
     _tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
+    _ours: asyncio.Task[None] | None = None  # whether the group is this deployment's; of the last assignment
     _revoked: set[TopicPartition] = field(default_factory=set)
 
     @property
@@ -72,7 +73,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Starts a task per partition, each of which waits until the group is known to be ours."""
-        ours = asyncio.create_task(self._check(), name=f"{self.group} is ours")
+        ours = self._ours = asyncio.create_task(self._check(), name=f"{self.group} is ours")
         for partition in assigned:
             self._revoked.discard(partition)
             self._tasks[partition] = asyncio.create_task(self._read(partition, ours), name=f"{self.group}[{partition.partition}]")
@@ -90,8 +91,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self.applied.pop(partition, None)
 
     def raise_if_failed(self) -> None:
-        """Raises what ended the task of a partition: nobody reads it any longer."""
-        for task in self._tasks.values():
+        """Raises what ended the task of a partition: nobody reads it any longer. Or ForeignGroup: who has no partition of it goes, too."""
+        for task in (*self._tasks.values(), *((self._ours,) if self._ours else ())):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
 

@@ -124,6 +124,10 @@ class Pages:
             return web.json_response({"error": str(error)}, status=404)
         except StillDead as error:
             return web.json_response({"error": f"it can't be redriven yet: {error}"}, status=409)
+        except Exception as error:
+            if not postgres.is_outage(error):
+                raise
+            return web.json_response({"error": f"Postgres: {type(error).__name__}: try again"}, status=503)
 
     async def discard(self, request: web.Request) -> web.Response:
         """Closes a dead letter: {"note": "why"}."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import aiokafka.errors
 import asyncpg
 
-from services.runtime import access, migrations, postgres, settings, topics
+from services.runtime import access, migrations, postgres, scram, settings, topics
 from services.runtime.clock import TestClock
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.stored import Connection
@@ -63,8 +63,7 @@ async def _role(connection: Connection, role: str, password: str | None) -> None
         if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
             await connection.execute(f'create role "{role}" login')
         if password:
-            quoted = await connection.fetchval("select quote_literal($1::text)", password)
-            await connection.execute(f'alter role "{role}" password {quoted}')
+            await connection.execute(f"""alter role "{role}" password '{scram.verifier(password)}'""")
     except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.InternalServerError):
         pass  # another starter made or changed it in the same moment
 
@@ -101,7 +100,12 @@ async def prepare(wanted: Settings, words: Sequence[str]) -> None:
 
 def _passwords(wanted: Settings, names: Sequence[str], kind: str) -> dict[str, str]:
     given = {name: getattr(wanted, f"{name}{kind}_password") for name in names}
-    return {name: password.get_secret_value() for name, password in given.items() if password}
+    found = {name: password.get_secret_value() for name, password in given.items() if password}
+    if odd := [name for name, password in found.items() if not password.isascii()]:
+        raise SettingsError(
+            "\n".join(f"OFFRAMP_{name.upper()}{kind.upper()}_PASSWORD has letters that are not ASCII: choose another" for name in odd)
+        )
+    return found
 
 
 def _word(text: str) -> str:

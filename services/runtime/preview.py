@@ -13,11 +13,12 @@ import msgspec
 
 from offramp_schemas import EVENT_OF, TOPIC_OF, Envelope, Topic
 from services.runtime import queues
-from services.runtime.apply import QUERIES, Shell, read
+from services.runtime.apply import QUERIES, Shell
 from services.runtime.clock import BusinessClock
 from services.runtime.decision import Decision, Ignored, NotSeenYet, Refused, Timer
 from services.runtime.fold import Emitted, Fold
 from services.runtime.queues import Queues, Tally
+from services.runtime.reading import read
 from services.runtime.records import Heard, Record, unpack_headers
 from services.runtime.stored import Entity
 

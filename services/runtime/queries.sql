@@ -150,7 +150,7 @@ select (select coalesce(sum(next_off), 0) from watermarks) + (select count(*) fr
 
 -- name: dead_letter
 -- One unresolved dead letter, locked for its redrive or discard.
-select key, value, headers, first_failed_at from dead_letters where topic = $1 and part = $2 and off = $3 and resolved_at is null for update
+select key, value, headers, reason, first_failed_at from dead_letters where topic = $1 and part = $2 and off = $3 and resolved_at is null for update
 
 -- name: resolve
 -- Somebody dealt with it.

@@ -6,7 +6,7 @@ It is not published again: for that a service would need the right to write its 
 from pathlib import Path
 from typing import Any
 
-from offramp_schemas import BadRecord
+from offramp_schemas import BadRecord, Reason
 from services.runtime import records, sql
 from services.runtime.apply import Shell
 from services.runtime.dead_letters import NoSuchDeadLetter
@@ -44,11 +44,12 @@ async def _redrive(shell: Shell[Any], connection: Connection, place: Place) -> s
     await connection.execute(QUERIES["release"], heard.envelope.source, heard.envelope.id, heard.sha256)
     await connection.execute(QUERIES["resolve"], *place, await shell.clock.now(connection), "redriven", None)
     tally, letters = await shell.hear_again(connection, record, f"offramp.{shell.service}.dead-letters")
-    if letters:
-        raise StillDead(f"{letters[0].reason}: {letters[0].message}")
+    for again in letters:  # those of neighbours that it let out of the queue are their own matter
+        if again.record[:3] == place:
+            raise StillDead(f"{again.reason}: {again.message}")
     if tally.parked:
         raise StillDead("it speaks of something that nobody has told of yet, or something of the same subscription before it does")
     became = next(name for name in ("applied", "ignored", "duplicate") if getattr(tally, name))
-    tally.dead -= 1  # it was counted so, when it was read
+    tally.add("conflict" if letter["reason"] == Reason.CONFLICT else "dead", -1)  # it was counted so, when it was read
     await shell.mark(connection, record, tally)
     return became

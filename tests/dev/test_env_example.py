@@ -45,7 +45,9 @@ def test_set_up_leaves_what_is_there_and_makes_the_rest(tmp_path: Path) -> None:
     def set_up() -> str:
         return subprocess.run([env_example.ROOT / "deploy/compose/setup", tmp_path], check=True, capture_output=True, text=True).stdout
 
+    tmp_path.chmod(0o755)
     said = set_up()
+    assert tmp_path.stat().st_mode & 0o777 == 0o700, "the files can be read by everybody who gets there"
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     (tmp_path / "lifecycle_password").unlink()
     assert f"{len(before)} files made, 0 were there" in said
@@ -55,3 +57,11 @@ def test_set_up_leaves_what_is_there_and_makes_the_rest(tmp_path: Path) -> None:
     assert [name for name in before if before[name] != after[name]] == ["lifecycle_password"]
     assert b"@PASSWORD@" not in after["kafka_jaas"]
     assert after["kafka_admin_password"].strip() in after["kafka_jaas"]
+
+
+@pytest.mark.parametrize("server", ["kafka", "postgres"])
+def test_its_certificates_pass_the_strict_checks_of_newer_pythons(tmp_path: Path, server: str) -> None:
+    subprocess.run([env_example.ROOT / "deploy/compose/setup", tmp_path], check=True, capture_output=True)
+    verify = ["openssl", "verify", "-x509_strict", "-verify_hostname", server, "-CAfile", "ca", f"{server}_certificate"]
+    asked = subprocess.run(verify, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr

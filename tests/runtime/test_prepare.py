@@ -19,8 +19,8 @@ from services.runtime import kafka as connections
 from services.runtime import postgres as client
 from services.runtime import topics
 from services.runtime.migrations import MigrationError
-from services.runtime.prepare import CONSOLE, SERVICES, prepare_database, role_of
-from services.runtime.settings import Settings
+from services.runtime.prepare import CONSOLE, SERVICES, prepare, prepare_database, role_of
+from services.runtime.settings import Settings, SettingsError
 from services.runtime.stored import Connection
 from services.runtime.topics import TopicError
 
@@ -57,6 +57,21 @@ async def test_each_role_has_a_password_of_its_own(postgres: Postgres, prepared:
         with pytest.raises(asyncpg.InvalidPasswordError):
             async with logged_in(postgres, prepared, name, PASSWORDS[other]):
                 pass
+
+
+async def test_a_password_is_never_part_of_a_statement(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    said: list[str] = []
+    connection.add_query_logger(lambda query: said.append(query.query))
+    await prepare_database(connection, PASSWORDS, test_clock=False)
+    await connection.close()
+    assert any("SCRAM-SHA-256$4096:" in each for each in said)
+    assert not any(password in each for password in PASSWORDS.values() for each in said)
+
+
+async def test_a_password_that_clients_would_have_to_normalise_is_refused(database: str) -> None:
+    with pytest.raises(SettingsError, match="OFFRAMP_REFUNDS_PASSWORD"):
+        await prepare(Settings(postgres=SecretStr(database), refunds_password=SecretStr("pässword")), ["database"])
 
 
 @pytest.mark.parametrize(("service", "neighbour"), Neighbours)
