@@ -122,6 +122,7 @@ def _about_pauses() -> list[FollowUp]:
     rejected = pause.PauseRejected
     return [
         *(example(pause.SubscriptionPaused, data_retained=kept, card_removed=removed) for kept in YES_NO for removed in YES_NO),
+        example(pause.SubscriptionPaused, by_offer=True),
         *(example(rejected, rule=rule, reseller=RESELLER, possible_from=None, longest_days=None) for rule in PAUSE_REJECTIONS),
         example(rejected, rule="too_long", longest_days=365),
         example(rejected, rule="paused_recently", possible_from=NOW),
