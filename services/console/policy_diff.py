@@ -105,16 +105,20 @@ def _show(found: list[Difference]) -> None:
     if not found:
         screen.out.print("Every decision would have been the same.")
         return
-    screen.table(("subscription", "event", "old decision", "new decision"), [_row(each) for each in found[:_MOST]])
-    if len(found) > _MOST:
-        screen.out.print(screen.quiet(f"and {len(found) - _MOST} more; --json has them all"))
+    times = Counter((each.key.subscription, each.key.what) for each in found)
+    first = {(each.key.subscription, each.key.what): each for each in reversed(found)}  # what repeats itself is shown once
+    rows = [_row(first[key], count) for key, count in times.items()]
+    screen.table(("subscription", "event", "old decision", "new decision"), rows[:_MOST])
+    if len(rows) > _MOST:
+        screen.out.print(screen.quiet(f"and {len(rows) - _MOST} more; --json has them all"))
     screen.out.print()
     kinds = Counter((each.key.what.split(":")[0], _gist(each.old), _gist(each.new)) for each in found)
     screen.table(("count", "event", "old", "new"), [(str(count), *kind) for kind, count in kinds.most_common()], right=("count",))
 
 
-def _row(each: Difference) -> tuple[str, str, str, str]:
-    return each.key.subscription, each.key.what, said(each.old, each.new), said(each.new, each.old)
+def _row(each: Difference, times: int = 1) -> tuple[str, str, str, str]:
+    repeats = f" ({times} times)" if times > 1 else ""
+    return each.key.subscription, f"{each.key.what}{repeats}", said(each.old, each.new), said(each.new, each.old)
 
 
 def said(decided: Decided | None, other: Decided | None) -> str:

@@ -125,3 +125,11 @@ async def test_people_see_the_numbers_the_reach_and_the_decisions(stack: Setting
     said = (await offramp("policy", "diff", str(DEFAULT_FILE), str(sooner), "--days", "7")).out
     for expected in ("lifecycle.dunning.steps", "subscriptions from their start", "nobody asks the payment provider", "timer give-up:in_2"):
         assert expected in said
+
+
+async def test_what_repeats_itself_is_shown_once_and_counted(stack: Settings, offramp: Offramp, tmp_path: Path) -> None:
+    longer = changed(tmp_path / "new.yaml", ("    grace: 5d ", "    grace: 15d "))
+    cancel = CancellationRequested(reference="CAN-1", requested_by=Requester(user_id="usr_1"), mode="immediately")
+    await happened(stack, "sub_repeats", (12 * DAY, started()), (11 * DAY, cancel))
+    said = (await offramp("policy", "diff", str(DEFAULT_FILE), str(longer))).out
+    assert [line for line in said.splitlines() if line.startswith("sub_repeats") and "data-deletion (7 times)" in line]

@@ -122,9 +122,11 @@ def _about_pauses() -> list[FollowUp]:
     rejected = pause.PauseRejected
     return [
         *(example(pause.SubscriptionPaused, data_retained=kept, card_removed=removed) for kept in YES_NO for removed in YES_NO),
+        example(pause.SubscriptionPaused, by_offer=True),
         *(example(rejected, rule=rule, reseller=RESELLER, possible_from=None, longest_days=None) for rule in PAUSE_REJECTIONS),
         example(rejected, rule="too_long", longest_days=365),
         example(rejected, rule="paused_recently", possible_from=NOW),
+        *(example(kind, rule="managed_by_reseller", reseller=None) for kind in (rejected, pause.ResumeRejected)),
         *(example(pause.ResumingSoon, needs_payment_method=needed, data_deleted=needed) for needed in YES_NO),
         example(pause.SubscriptionResumed, reference=None, renews_at=None, card_last4=None, data_deleted=True),
         example(pause.SubscriptionResumed, reference="RES-1", renews_at=NOW, card_last4="4242"),
@@ -146,6 +148,7 @@ def _about_returning() -> list[FollowUp]:
         *(example(pause.SubscriptionReactivated, at_once=at_once, data_deleted=not at_once) for at_once in YES_NO),
         example(pause.SubscriptionReactivated, renews_at=None, card_last4=None),
         *(example(pause.ReactivationRejected, rule=rule, reseller=RESELLER) for rule in rules),
+        example(pause.ReactivationRejected, rule="managed_by_reseller", reseller=None),
     ]
 
 

@@ -263,6 +263,21 @@ def test_whose_data_will_be_deleted_is_told_in_words_nobody_can_miss() -> None:
     assert 'class="warn"' in mail.html
 
 
+def test_a_pause_that_was_offered_is_told_with_the_end_of_the_cancellation() -> None:
+    told = [one_line(render(example(pause.SubscriptionPaused, by_offer=offered)).text) for offered in (True, False)]
+    assert ["The cancellation is off, and the pause" in text for text in told] == [True, False]
+
+
+def test_only_who_asked_for_the_end_of_a_pause_is_asked_whether_it_was_them() -> None:
+    told = [render(example(pause.SubscriptionResumed, reference=reference)).text for reference in ("RES-1", None)]
+    assert ["If this was not you" in text for text in told] == [True, False]
+
+
+@pytest.mark.parametrize("rejected", [pause.PauseRejected, pause.ResumeRejected, pause.ReactivationRejected])
+def test_whom_to_ask_instead_is_never_left_open(rejected: type[FollowUp]) -> None:
+    assert "on your invoices" in one_line(render(example(rejected, rule="managed_by_reseller", reseller=None)).text)
+
+
 def test_a_win_back_never_promises_data_that_is_gone() -> None:
     for step in (1, 2):
         text = one_line(render(example(retention.WinBackDue, step=step, retained_until=None, data_stage="deleted")).text)
