@@ -29,7 +29,10 @@ def main() -> None:
     parser.add_argument("--key", help="the API key that /v1 asks for; without one it lets everybody in")
     parser.add_argument("--webhooks", metavar="URL", help="who wants to hear of refunds, like http://127.0.0.1:8102/webhooks/provider")
     parser.add_argument("--webhook-secret", default="whsec_sandbox", help="what webhooks are signed with (%(default)s)")
+    parser.add_argument("--webhook-secret-file", type=Path, help="the same, in a file")
     told = parser.parse_args()
+    if told.webhook_secret_file:
+        told.webhook_secret = told.webhook_secret_file.read_text().strip()
     try:
         asyncio.run(run(told))
     except OSError as error:
