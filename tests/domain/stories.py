@@ -262,10 +262,15 @@ def saying(*words: str) -> st.SearchStrategy[Step]:
 
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
+    PASSES,
+    CANCELS,
+    st.sampled_from(SAYS),
+    PASSES,
+    st.sampled_from(DOES),
     st.one_of(BANK, CHARGES),
     st.one_of(PAUSES, MONEY, STAFF, UNUSED),
     st.one_of(PROVIDER, SERVER, DOWN),
-)  # fmt: skip
+)
 PLANS = st.builds(
     Plan,
     price_minor=st.sampled_from([4900, 30_000, 150_000, 0]),
