@@ -18,7 +18,7 @@ _STATES = """
 select s.subscription_id, s.state, s.end_reason, s.ended_at, s.data_stage, r.state as refund, r.amount_minor, r.currency
 from lifecycle.subscriptions s left join refunds.refunds r using (subscription_id)
 """
-_MAILS = "select subscription_id, template, state, message_id from notifier.mails"
+_MAILS = "select subscription_id, template, state, reason from notifier.mails where coalesce(reason, '') not like 'opted_out%'"
 _PAID = """
 select a.idempotency_key, a.provider_refund_id, r.amount_minor from refunds.refund_attempts a join refunds.refunds r using (refund_id)
 where a.provider_refund_id is not null
@@ -47,7 +47,7 @@ EXPECTED = {
     BEN: _ended("withdrawal", "ended_at_once", "refund_received", "refund_approved", "refund_issued", refund="closed"),
     CARA: End("active", ("refund_received", "refund_approved", "refund_delayed", "refund_status", "refund_issued"), refund="closed"),
     DAVE: End("active", ("refund_received", "refund_approved", "refund_failed", "refund_settled"), refund="settled_manually"),
-    EMMA: End("active", ("payment_failed", "payment_retry", "payment_retry", "payment_recovered")),
+    EMMA: End("active", ("renewal_reminder", "payment_failed", "payment_retry", "payment_retry", "payment_recovered")),
     FINN: _ended("payment_failed", "payment_failed_card", *["payment_card_reminder"] * 3, "payment_last_notice", "ended_unpaid"),
     GINA: _ended("inactivity", "inactivity_warning", "inactivity_warning", "inactivity_last_day", "ended_unused"),
     HUGO: End("active", ("inactivity_warning",)),
@@ -65,7 +65,7 @@ class Found:
     rows: dict[str, Any]
     mails: dict[str, Counter[str]]
     boxes: Counter[str]
-    unsent: int
+    unsent: list[str]
     known_to_us: dict[str, int]
     known_to_provider: dict[str, int]
     provider_total: dict[str, int]
@@ -96,7 +96,7 @@ async def found(system: System) -> Found:
             for customer in CAST
         },
         Counter(mail["X-RcptTo"] for mail in mailbox.Maildir(system.stack.maildir)),
-        len(mails) - len(sent),
+        [f"{row['template']} to {row['subscription_id']} ({row['reason']})" for row in mails if row["state"] != "sent"],
         paid,
         {refund["id"]: refund["amount"] for refund in books},
         dict(totals),
@@ -140,7 +140,7 @@ def _about_the_rest(what: Found) -> Iterable[str]:
     if what.parked:
         yield f"{what.parked} events still wait for something."
     if what.unsent:
-        yield f"{what.unsent} mails were not sent."
+        yield f"Not sent: {', '.join(what.unsent)}."
     for address in ALERTED:
         if not what.boxes[address]:
             yield f"{address} was not alerted."

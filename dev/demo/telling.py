@@ -9,6 +9,7 @@ from typing import Any
 from offramp_schemas import Event, refund_request
 from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas import refund_events as refund
+from offramp_schemas import retention_events as retention
 from services.console.words import gist, money
 
 _WHO = {1: "ops", 2: "ops on call", 3: "the manager"}
@@ -43,6 +44,10 @@ _WORDS: Mapping[type[Event], Callable[[Any], str]] = {
     lifecycle.InactivityWarned: lambda e: (
         f"{e.kind.replace('_', ' ')}: {e.inactive_days} days" + (f", deactivated on {day(e.deactivation_at)}" if e.deactivation_at else "")
     ),
+    lifecycle.RenewalUpcoming: lambda e: f"{_amount(e)} on {day(e.charged_at)}",
+    retention.FeedbackRecorded: lambda e: ", ".join(e.feedback).replace("_", " "),
+    retention.RetentionOffered: lambda e: f"{e.offer.kind.replace('_', ' ')}, stands until {day(e.offer.expires_at)}",
+    retention.RetentionOfferExpired: lambda e: f"{e.offer.kind.replace('_', ' ')}: nobody answered",
     refund_request.RefundRequested: lambda e: "to refunds, under the same reference",
     lifecycle.InactivityCleared: lambda e: "every warning is void",
     refund.RefundReceived: lambda e: f"{_amount(e)}, by right of {e.basis}",

@@ -29,8 +29,9 @@ async def test_the_four_stories_end_as_they_should_and_are_told_on_the_way(capsy
 
 def test_an_end_that_is_not_the_right_one_is_put_into_words() -> None:
     nothing = Found(
-        rows={}, mails={}, boxes=Counter(), unsent=1, known_to_us={}, known_to_provider={"re_1": 1}, provider_total={}, letters=[], parked=2
-    )
+        rows={}, mails={}, boxes=Counter(), unsent=[], known_to_us={}, known_to_provider={"re_1": 1},
+        provider_total={}, letters=[], parked=2,
+    )  # fmt: skip
     found = "\n".join(surprises(nothing))
     assert "Anna: lifecycle knows no sub_anna." in found
     assert "The provider paid back {'re_1': 1}, and we know of {}." in found
