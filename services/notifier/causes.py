@@ -19,7 +19,9 @@ def voided_by(event: FollowUp) -> Mapping[str, str]:
     match event:
         case lifecycle.PaymentRecovered(invoice_id=invoice):
             return {f"invoice:{invoice}": "recovered"}
-        case lifecycle.PaymentPastDue() | lifecycle.PaymentRetryDue() | lifecycle.CardUpdateDue() | lifecycle.DunningExhausted():
+        case lifecycle.PaymentPastDue(invoice_id=invoice):
+            return {f"invoice:{invoice}": "outdated", "recovery": "outdated"}  # "nothing is open any more" would be no longer true
+        case lifecycle.PaymentRetryDue() | lifecycle.CardUpdateDue() | lifecycle.DunningExhausted():
             return {f"invoice:{event.invoice_id}": "outdated"}
         case lifecycle.DunningStopped():
             return {"invoice": "ended"}
@@ -43,6 +45,8 @@ def _by_leaving(event: FollowUp) -> Mapping[str, str]:
             return {"inactivity": "outdated", "renewal": "outdated.canceled"}
         case pause.SubscriptionPaused():
             return dict.fromkeys(("inactivity", "renewal", "cancellation", "offer", "survey"), "outdated.paused")
+        case lifecycle.CancellationRejected(rule="already_ended"):
+            return {"return": "withdrawn"}  # who cancels what has ended wants to return no longer
         case pause.ReactivationRejected(rule="not_paid_in_time"):
             return {"return": "outdated.rejected"}
         case lifecycle.SubscriptionEnded():

@@ -165,7 +165,7 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     lifecycle.CardUpdateDue: lambda e: Tell(
         "payment_card_reminder" if e.step < e.steps else "payment_last_notice", f"invoice:{e.invoice_id}"
     ),
-    lifecycle.PaymentRecovered: Tell("payment_recovered"),
+    lifecycle.PaymentRecovered: Tell("payment_recovered", "recovery"),
     lifecycle.DunningExhausted: Skip("the end that comes with it is told"),
     lifecycle.DunningStopped: Skip("the confirmation of the cancellation names the open invoice"),
     lifecycle.InactivityWarned: _inactive,

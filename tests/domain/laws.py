@@ -40,6 +40,7 @@ class Laws:
         self.world = world
         self.mails = Mails(world)
         self.ids: set[str] = set()
+        self.told: set[str] = set()
         self.offered: list[datetime] = []
         self.paused: list[datetime] = []
         self.wished: dict[str, datetime] = {}
@@ -62,6 +63,8 @@ class Laws:
             self.ids.add(id_)
         if step.service == "lifecycle":
             self._of_leaving(step, told)
+        if step.service == "refunds" and isinstance(step.after, Account):
+            self._not_too_much(step.after)
         for event in told:
             self._told(event)
         for asked in step.asked:
@@ -93,6 +96,7 @@ class Laws:
 
     def _told(self, event: Event) -> None:
         now, rules = self.world.now, self.world.rules
+        self.told.add(type(event).__name__)
         match event:
             case RetentionOffered():
                 must(_since(self.offered, now) >= rules.lifecycle.offers.again_after, "one retention offer a year")
@@ -159,7 +163,6 @@ class Laws:
         if account := rooms["refunds"].state(SUB):
             for refund in account.refunds.values():
                 self._cannot_stall(account, refund)
-            self._not_too_much(account)
         for entity_id, entity in rooms["notifier"].fold.entities.items():
             names = {timer.name for timer in rooms["notifier"].decider.timers(entity.state)}
             for mail in entity.state.mails:

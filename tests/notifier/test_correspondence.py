@@ -7,6 +7,7 @@ import pytest
 from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas import refund_events as refund
 from offramp_schemas.notification_events import AlertRaised, EmailFailed, EmailSent, EmailSuppressed
+from offramp_schemas.pause_events import PaymentMethodNeeded
 from services.runtime.decision import Ignored
 from tests.notifier.given import NOTIFIER, POLICY, SUBSCRIPTION, Desk, example
 
@@ -69,6 +70,7 @@ def test_a_status_mail_waits_until_everything_before_it_has_been_read() -> None:
         (lifecycle.CardUpdateDue, lifecycle.PaymentRecovered, "recovered"),
         (lifecycle.PaymentPastDue, lifecycle.SubscriptionEnded, "ended"),
         (lifecycle.PaymentPastDue, lifecycle.DunningStopped, "ended"),
+        (lifecycle.PaymentRecovered, lifecycle.PaymentPastDue, "outdated"),
         (lifecycle.SubscriptionEndingSoon, lifecycle.CancellationUndone, "withdrawn"),
         (lifecycle.SubscriptionEndingSoon, lifecycle.SubscriptionEnded, "ended"),
         (lifecycle.InactivityWarned, lifecycle.InactivityCleared, "cleared"),
@@ -87,6 +89,13 @@ def test_a_status_mail_is_suppressed_when_its_cause_is_gone(
     assert [fact.reason for fact in suppressed] == [reason]
     desk.wait(timedelta(hours=1))
     assert not [call for call in desk.calls if mail_id in call.key]
+
+
+def test_who_cancels_what_has_ended_is_not_asked_for_a_card_to_return() -> None:
+    desk = Desk()
+    desk.hear(example(PaymentMethodNeeded, purpose="reactivation", version=5))
+    desk.hear(example(lifecycle.CancellationRejected, rule="already_ended", version=6))
+    assert [fact.reason for fact in desk.heard(EmailSuppressed)] == ["withdrawn"]
 
 
 def _paid(desk: Desk, version: int) -> lifecycle.PaymentRecovered:
