@@ -39,17 +39,14 @@ class Shell(Generic[State]):
     async def hear(self, batch: Sequence[Record], group: str, *, release: bool = True) -> Tally:
         """Applies records of one partition, in order, and what they release unless told not to. All are disposed of, or none."""
         async with self.pool.acquire() as connection, connection.transaction():
-            tally, _ = await self._hear(connection, batch, group, release=release)
+            tally, _ = await self.hear_in(connection, batch, group, release=release)
             await self.mark(connection, batch[-1], tally)
         return tally
 
-    async def hear_again(self, connection: Connection, record: Record, group: str) -> tuple[Tally, Sequence[DeadLetter]]:
-        """Applies a record that was counted before, in the caller's transaction; returns what became of it, and why if it died."""
-        return await self._hear(connection, [record], group, release=True)
-
-    async def _hear(
-        self, connection: Connection, batch: Sequence[Record], group: str, *, release: bool
+    async def hear_in(
+        self, connection: Connection, batch: Sequence[Record], group: str, *, release: bool = True
     ) -> tuple[Tally, Sequence[DeadLetter]]:
+        """The same in the caller's transaction, who marks how far it came; returns what became of the records, and why some died."""
         tally = Tally()
         now = await self.clock.now(connection)
         events, letters = read(batch, now, tally, self.clock)

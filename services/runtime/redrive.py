@@ -43,7 +43,7 @@ async def _redrive(shell: Shell[Any], connection: Connection, place: Place) -> s
     # What is stored has its card numbers masked: from now on that is the event's body.
     await connection.execute(QUERIES["release"], heard.envelope.source, heard.envelope.id, heard.sha256)
     await connection.execute(QUERIES["resolve"], *place, await shell.clock.now(connection), "redriven", None)
-    tally, letters = await shell.hear_again(connection, record, f"offramp.{shell.service}.dead-letters")
+    tally, letters = await shell.hear_in(connection, [record], f"offramp.{shell.service}.dead-letters")
     for again in letters:  # those of neighbours that it let out of the queue are their own matter
         if again.record[:3] == place:
             raise StillDead(f"{again.reason}: {again.message}")
