@@ -81,6 +81,10 @@ class Facts(Struct, frozen=True, omit_defaults=True):
         """Of the present period, assumed where billing never said it."""
         return self.period_end or self.period_as_of + LONGEST_PERIOD[self.interval]
 
+    def paid_ahead(self, now: datetime) -> datetime | None:
+        """Until when it is paid for, if that lies ahead: it renews then."""
+        return self.paid_through if self.paid_through and self.paid_through > now else None
+
     @property
     def contact(self) -> Contact:
         """Whom the follow-ups address."""

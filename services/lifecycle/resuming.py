@@ -107,7 +107,7 @@ def resumed(state: Paused, reference: str | None, when: When, policies: Lifecycl
         price_minor=state.facts.price_minor,
         currency=state.facts.currency,
         interval=state.facts.interval,
-        renews_at=_still_paid(state.facts, when.now),
+        renews_at=state.facts.paid_ahead(when.now),
         card_last4=state.facts.method.last4 if state.facts.method else None,
         data_deleted=state.data_given_up,
     )
@@ -120,10 +120,6 @@ def resumed(state: Paused, reference: str | None, when: When, policies: Lifecycl
 def needs_card(facts: Facts) -> bool:
     """Without one nothing could be charged. Where billing never said what is on file, it is believed to have one: it has charged before."""
     return facts.price_minor > 0 and facts.method is not None and not facts.method.usable
-
-
-def _still_paid(facts: Facts, now: datetime) -> datetime | None:
-    return facts.paid_through if facts.paid_through and facts.paid_through > now else None
 
 
 def _empty_at(moment: datetime, state: Paused) -> bool:

@@ -196,7 +196,7 @@ def _back(state: Ended, facts: Facts, reference: str, when: When, policies: Life
         price_minor=facts.price_minor,
         currency=facts.currency,
         interval=facts.interval,
-        renews_at=facts.paid_through if facts.paid_through and facts.paid_through > when.now else None,
+        renews_at=facts.paid_ahead(when.now),
         card_last4=facts.method.last4 if facts.method else None,
         data_deleted=state.data_given_up,
     )
