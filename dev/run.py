@@ -18,7 +18,7 @@ from dev.directory import owned
 from dev.places import StackError, is_free
 from dev.publisher import Publisher
 from dev.system import System
-from services.console.samples import SAMPLES
+from services.console import samples
 from services.refunds.webhooks import PATH
 
 _PORTS = {"kafka": 19092, "postgres": 15432, "smtp": 11025, "provider": 8110, "lifecycle": 8101, "refunds": 8102, "notifier": 8103}
@@ -70,11 +70,11 @@ async def _fill(system: System) -> None:
         if await connection.fetchval("select exists(select from lifecycle.subscriptions)"):
             return
         now = await connection.fetchval("select now from lifecycle.test_clock") or datetime.now(UTC)
-        events = [(sample.subscription_id, *told) for sample in SAMPLES for told in sample.events(now)]
+        events = list(samples.told(now))
         async with Publisher.open(system.stack.kafka) as publisher:
             for subscription_id, at, event in events:
                 await publisher.publish(subscription_id, event, at)
-        expected = len(SAMPLES) + len({each[0] for each in events if type(each[2]).__name__ == "PaymentSucceeded"})
+        expected = len(samples.SAMPLES) + len({each[0] for each in events if type(each[2]).__name__ == "PaymentSucceeded"})
         async with asyncio.timeout(_HEARD_WITHIN):
             while await connection.fetchval(_HEARD) < expected:
                 await asyncio.sleep(0.05)

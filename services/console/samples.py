@@ -107,16 +107,20 @@ SAMPLES = (
 )
 
 
+def told(now: datetime) -> Iterator[tuple[str, datetime, Event]]:
+    """All that billing has told until `now`: about whom, when it happened, what."""
+    for sample in SAMPLES:
+        for at, event in sample.events(now):
+            yield sample.subscription_id, at, event
+
+
 async def publish(settings: Settings, database: Database) -> None:
     """Publishes all of them, waits until lifecycle has heard, and says what to try. Raises Trouble where there are some already."""
     for sample in SAMPLES:
         if await database.subscription(sample.subscription_id):
             raise Trouble(f"{sample.subscription_id} is there already: `offramp show {sample.subscription_id}` tells what became of it")
-    now = await database.now()
-    for sample in SAMPLES:
-        for at, event in sample.events(now):
-            envelope = Envelope(str(uuid7()), _SOURCE, at, sample.subscription_id, event)
-            await kafka.send(settings, TOPIC_OF[type(event)].name, envelope)
+    for subscription_id, at, event in told(await database.now()):
+        await kafka.send(settings, TOPIC_OF[type(event)].name, Envelope(str(uuid7()), _SOURCE, at, subscription_id, event))
     try:
         async with asyncio.timeout(_HEARD_WITHIN):
             for sample in SAMPLES:
