@@ -60,12 +60,18 @@ async def test_what_people_see_follows_the_state(connection: Connection) -> None
     assert await connection.fetchval("select reserved_minor from payments") == 4900
 
 
-async def test_a_refund_that_is_over_keeps_no_address_and_needs_nobody(connection: Connection) -> None:
+def settled_by_hand() -> Desk:
+    """The card took nothing, and somebody paid it back another way."""
     desk = submitting()
     for _ in range(3):
         desk.answer(error="card_not_supported")
         desk.fire()
     desk.hear(RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"))
+    return desk
+
+
+async def test_a_refund_that_is_over_keeps_no_address_and_needs_nobody(connection: Connection) -> None:
+    desk = settled_by_hand()
     await STORE.store(connection, [entity(desk)])
     row = await connection.fetchrow("select email, owner, next_action_at, settlement_ref from refunds")
     assert row is not None
@@ -268,10 +274,6 @@ async def test_open_refunds_are_counted_by_whose_turn_it_is_and_whether_it_is_la
 
 
 async def test_a_refund_that_is_over_is_not_counted(connection: Connection) -> None:
-    desk = submitting()
-    for _ in range(3):
-        desk.answer(error="card_not_supported")
-        desk.fire()
-    desk.hear(RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"))
+    desk = settled_by_hand()
     await STORE.store(connection, [entity(desk)])
     assert await connection.fetch(QUERIES["count_open"], desk.now) == []
