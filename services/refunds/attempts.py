@@ -36,7 +36,8 @@ def ask(case: Case, refund: Refund, attempt: Attempt) -> Decision[Refund]:
     else:
         request = {"payment": case.provider_payment_id, "metadata": _metadata(case, refund, attempt)}
         call = Call(FIND, f"{attempt.key}:find:{number}", request)
-    attempt = replace(attempt, waiting_for=call.key, ask_at=None, questions=number, patience=attempt.patience + 1)
+    patience = attempt.patience if attempt.again else attempt.patience + 1
+    attempt = replace(attempt, waiting_for=call.key, ask_at=None, questions=number, patience=patience, again=False)
     return Decision(with_attempt(refund, attempt), calls=(call,))
 
 
@@ -46,14 +47,16 @@ def ask_later(case: Case, refund: Refund) -> Refund:
     if attempt is None:
         return refund
     ask_at = case.when.now if attempt.again else _ask_at(case, refund, attempt.patience)
-    return with_attempt(refund, replace(attempt, waiting_for=None, ask_at=ask_at, again=False))
+    return with_attempt(refund, replace(attempt, waiting_for=None, ask_at=ask_at))
 
 
 def ask_now(case: Case, refund: Refund, attempt: Attempt) -> Decision[Refund]:
-    """The provider sent word: what it says is read there, once the question that may be out is answered."""
-    if attempt.waiting_for is None:
-        return ask(case, refund, attempt)
-    return Decision(with_attempt(refund, replace(attempt, again=True)))
+    """The provider sent word: what it says is read there, once the question that may be out is answered.
+
+    Such a question is not one of our waits: without news the next one comes as soon as it would have without the word.
+    """
+    told = replace(attempt, again=True)
+    return ask(case, refund, told) if attempt.waiting_for is None else Decision(with_attempt(refund, told))
 
 
 def with_attempt(refund: Refund, attempt: Attempt) -> Refund:

@@ -55,7 +55,7 @@ class Attempt(Struct, frozen=True):
     issued_at: datetime | None = None
     failed_at: datetime | None = None
     again: bool = False
-    """The provider sent word while the question was out: its answer may be older than that."""
+    """The provider sent word: the next question is about that. Of one that was out already, the answer may be older."""
 
 
 class PendingReview(Struct, frozen=True, tag_field="state", tag="pending_review"):

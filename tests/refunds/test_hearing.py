@@ -1,12 +1,13 @@
 """The provider's own word: it makes us read the refund again, and nothing in it is believed."""
 
+from datetime import timedelta
 from typing import Any
 
 from offramp_schemas.payment import PaymentSucceeded
 from offramp_schemas.refund_events import RefundArrived, RefundIssued, RefundReversed
 from offramp_schemas.refund_provider import ProviderRefundUpdated
 from services.runtime.decision import Ignored, NotSeenYet
-from tests.refunds.desk import SUB, Desk, kinds, paid, requested
+from tests.refunds.desk import MONDAY, SUB, Desk, kinds, paid, requested
 
 
 def word(desk: Desk | None = None, **facts: Any) -> ProviderRefundUpdated:
@@ -66,6 +67,19 @@ def test_word_while_a_question_is_out_has_it_asked_once_more_at_once() -> None:
     assert desk.next_timer() is not None
     desk.fire()
     assert desk.now > before, "then patience returns"
+
+
+def test_word_without_news_does_not_put_off_the_next_question() -> None:
+    """Every provider sends word of a refund's creation: were it one of the waits, a lost word would cost an hour, not ten minutes."""
+    told, told_early, untold = pending(), Desk.with_a_payment(), pending()
+    told.hear(word())
+    told.answer(id="re_1", status="pending")
+    told_early.hear(requested())
+    told_early.hear(word(told_early))
+    told_early.answer(id="re_1", status="pending")
+    told_early.fire()
+    told_early.answer(id="re_1", status="pending")
+    assert {timer.due_at for desk in (told, told_early, untold) if (timer := desk.next_timer())} == {MONDAY + timedelta(minutes=10)}
 
 
 def test_word_that_overtakes_the_answer_to_our_own_call_is_kept() -> None:
