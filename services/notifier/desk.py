@@ -17,7 +17,7 @@ from services.notifier.causes import ERASED
 from services.notifier.mails import TEMPLATES, Tell
 from services.notifier.policy import NotifierPolicy
 from services.notifier.states import Correspondence, Mail, Postbox
-from services.runtime.decision import Call, CallAnswered, Decision
+from services.runtime.decision import Call, CallAnswered, Decision, id_of
 
 MAIL_IDS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0002")
 REMEMBERED = 10  # sent mails per correspondence: what a bounce can still name
@@ -54,7 +54,7 @@ def hash_of(address: str) -> str:
 
 def mail_id_of(about: str, version: int, template: str, recipient_hash: str) -> str:
     """The same four always make the same mail."""
-    return str(uuid.uuid5(MAIL_IDS, f"{about}|{version}|{template}|{recipient_hash}"))
+    return id_of(MAIL_IDS, f"{about}|{version}|{template}|{recipient_hash}")
 
 
 def settle(box: Box, steps: Iterable[Step]) -> Decision[Box]:

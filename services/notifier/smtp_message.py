@@ -14,6 +14,7 @@ from typing import Any
 
 from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Rendered, filled
+from services.runtime.decision import id_of
 
 THREADS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0003")
 _POLICY = email_policy.SMTP
@@ -49,7 +50,7 @@ def build(request: Mapping[str, Any], rendered: Rendered, policy: NotifierPolicy
         {
             "Date": format_datetime(datetime.fromisoformat(request["date"])),
             "Message-ID": request["message_id"],
-            "References": f"<{uuid.uuid5(THREADS, request['subscription_id'])}@{policy.sender.domain}>",
+            "References": f"<{id_of(THREADS, request['subscription_id'])}@{policy.sender.domain}>",
             "Auto-Submitted": "auto-generated",
         }
     )

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from offramp_schemas import Contact
 from offramp_schemas.refund_events import RefundFact
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Escalation, Over, Refund, Stage
@@ -18,32 +17,33 @@ Fact = TypeVar("Fact", bound=RefundFact)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The circumstances of one decision about one refund. `taken_minor` is what else its payment gave or gives back."""
+    """The circumstances of one decision about a refund of that payment, a new one unless it has an id."""
 
-    subscription_id: str
-    contact: Contact
-    plan_name: str
-    provider_payment_id: str
-    taken_minor: int
-    available_minor: int
+    account: Account
+    payment_id: str
     policy: Policy
     when: When
+    refund_id: str | None = None
 
-    @classmethod
-    def of(cls, account: Account, payment_id: str, policy: Policy, when: When, *, refund_id: str | None = None) -> "Case":
-        """The circumstances of a refund of that payment, a new one unless it has an id."""
-        customer, payment = account.customer, account.payments[payment_id]
-        available_minor = account.available_minor(payment_id, to=refund_id)
-        return cls(
-            account.subscription_id,
-            customer.contact,
-            customer.plan_name,
-            payment.provider_payment_id,
-            taken_minor=payment.captured_minor - available_minor,
-            available_minor=available_minor,
-            policy=policy,
-            when=when,
-        )
+    @property
+    def subscription_id(self) -> str:
+        """Whose refund it is."""
+        return self.account.subscription_id
+
+    @property
+    def provider_payment_id(self) -> str:
+        """What the provider calls the payment."""
+        return self.account.payments[self.payment_id].provider_payment_id
+
+    @property
+    def available_minor(self) -> int:
+        """What the refund can take of its payment at most. It is counted over all refunds, so only who decides about money asks."""
+        return self.account.available_minor(self.payment_id, to=self.refund_id)
+
+    @property
+    def taken_minor(self) -> int:
+        """What else its payment gave or gives back."""
+        return self.account.payments[self.payment_id].captured_minor - self.available_minor
 
     def say(self, fact: type[Fact], refund: Refund, **own: Any) -> Fact:
         """A fact about the refund as it is after this decision."""
@@ -53,8 +53,8 @@ class Case:
             payment_id=refund.payment_id,
             amount_minor=refund.amount_minor,
             currency=refund.currency,
-            contact=self.contact,
-            plan_name=self.plan_name,
+            contact=self.account.customer.contact,
+            plan_name=self.account.customer.plan_name,
             owner=refund.owner,
             next_action_at=next_action_at(refund, self.policy),
             deadline_at=refund.deadline_at,

@@ -172,7 +172,7 @@ class Refunds:
         return outcome
 
     def _case(self, account: Account, refund: Refund, when: When) -> Case:
-        return Case.of(account, refund.payment_id, self.policies[refund.policy_version], when, refund_id=refund.refund_id)
+        return Case(account, refund.payment_id, self.policies[refund.policy_version], when, refund.refund_id)
 
 
 def _find(account: Account, event: AboutARefund) -> Refund | None:

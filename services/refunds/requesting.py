@@ -59,7 +59,7 @@ def hear(account: Account, request: RefundRequested, when: When, policies: Polic
         return NotSeenYet(f"payment:{request.payment_id}" if request.payment_id else "payment")
     if request.currency not in {None, payment.currency}:
         return Refused(Reason.WRONG_CURRENCY, f"asked for in {request.currency}, paid in {payment.currency}")
-    case = Case.of(account, payment.payment_id, policy, when)
+    case = Case(account, payment.payment_id, policy, when)
     left = case.available_minor
     refund = _begin(case, payment, request, request.amount_minor or max(left, 0) or payment.captured_minor, policies.version)
     if left <= 0:

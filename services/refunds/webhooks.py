@@ -18,7 +18,8 @@ from services.refunds.providers import signature
 from services.refunds.store import QUERIES
 from services.runtime import dead_letters
 from services.runtime.apply import Shell
-from services.runtime.fold import Emitted, id_of, shard_of
+from services.runtime.decision import id_of
+from services.runtime.fold import FOLLOW_UPS, Emitted, shard_of
 from services.runtime.records import pack_headers
 from services.runtime.telemetry import REGISTRY
 
@@ -109,7 +110,7 @@ async def _publish(shell: Shell[Any], word: ProviderRefundUpdated, charges: Sequ
         word = word.model_copy(update={"provider_payment_id": found["provider_payment_id"]})
         now = await shell.clock.now(connection)
         key, payload, headers = encode(Envelope(word.provider_event_id, SOURCE, now, found["subscription_id"], word))
-        id_, kind = id_of(f"{SOURCE}|{word.provider_event_id}"), type(word)
+        id_, kind = id_of(FOLLOW_UPS, f"{SOURCE}|{word.provider_event_id}"), type(word)
         row = Emitted(shard_of(key), id_, TOPIC_OF[kind].name, TYPE_OF[kind], key, payload, pack_headers(headers))
         await dead_letters.emit(connection, shell.service, [row])
     return True

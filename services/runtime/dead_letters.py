@@ -7,7 +7,8 @@ from pathlib import Path
 from offramp_schemas import MEANING
 from offramp_schemas.topics import DEAD_LETTERS
 from services.runtime import sql
-from services.runtime.fold import Emitted, column, id_of, shard_of
+from services.runtime.decision import id_of
+from services.runtime.fold import FOLLOW_UPS, Emitted, column, shard_of
 from services.runtime.records import DeadLetter, masked, pack_headers
 from services.runtime.stored import Connection
 
@@ -57,7 +58,7 @@ def _announcement(service: str, group: str, letter: DeadLetter, value: bytes | N
         "dlq.attempts": "1", "dlq.first-failed-at": now.isoformat(), "dlq.redacted": str(redacted).lower(),
     }  # fmt: skip
     headers = [*record.headers, *((name, text.encode()) for name, text in described.items())]
-    id_ = id_of(f"{service}|dead|{record.topic}|{record.partition}|{record.offset}")
+    id_ = id_of(FOLLOW_UPS, f"{service}|dead|{record.topic}|{record.partition}|{record.offset}")
     topic = DEAD_LETTERS[service].name
     return Emitted(shard_of(record.key), id_, topic, "dead-letter", record.key, value, pack_headers(headers))
 

@@ -1,6 +1,5 @@
 """What one transaction will write: events fold into entities in order, in memory. No I/O, no clock."""
 
-import hashlib
 import uuid
 import zlib
 from collections.abc import Iterable
@@ -10,7 +9,20 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from offramp_schemas import TOPIC_OF, TYPE_OF, Envelope, Event, FollowUp, Reason, encode
-from services.runtime.decision import Call, CallAnswered, Decider, Decision, Ignored, Input, NotSeenYet, Outcome, Refused, TimerDue, When
+from services.runtime.decision import (
+    Call,
+    CallAnswered,
+    Decider,
+    Decision,
+    Ignored,
+    Input,
+    NotSeenYet,
+    Outcome,
+    Refused,
+    TimerDue,
+    When,
+    id_of,
+)
 from services.runtime.records import DeadLetter, Record, pack_headers
 from services.runtime.stored import Entity
 
@@ -46,13 +58,6 @@ class Emitted(NamedTuple):
 def shard_of(key: bytes | None) -> int:
     """The relay's shard of a key: order holds within it."""
     return zlib.crc32(key or b"") % SHARDS
-
-
-def id_of(name: str) -> str:
-    """The UUID that `uuid.uuid5(FOLLOW_UPS, name)` gives, as text, in a third of the time."""
-    digits = hashlib.sha1(FOLLOW_UPS.bytes + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 class Fold(Generic[State]):
@@ -170,7 +175,7 @@ class Fold(Generic[State]):
         if isinstance(event, FollowUp):
             _, name = self.decider.identify(entity_id, state, event)
             event.__dict__.update(version=version, state=name)  # it was made for us just now; a copy would take longer than writing it
-        id_ = id_of(f"{self.service}|{cause.source}|{cause.id}|{entity_id}|{position}")
+        id_ = id_of(FOLLOW_UPS, f"{self.service}|{cause.source}|{cause.id}|{entity_id}|{position}")
         envelope = Envelope(id_, f"//offramp/{self.service}", self.now, entity_id, event, cause.correlationid, cause.id, cause.traceparent)
         key, payload, headers = encode(envelope)
         kind = type(event)

@@ -9,12 +9,13 @@ from hypothesis.strategies import text
 
 from offramp_schemas.envelope import MAX_EVENT_BYTES
 from services.runtime import relay
-from services.runtime.fold import FOLLOW_UPS, id_of
+from services.runtime.decision import id_of
+from services.runtime.fold import FOLLOW_UPS
 
 
 @given(text())
 def test_the_id_of_a_follow_up_is_a_uuid_of_version_5(name: str) -> None:
-    assert id_of(name) == str(uuid.uuid5(FOLLOW_UPS, name))
+    assert id_of(FOLLOW_UPS, name) == str(uuid.uuid5(FOLLOW_UPS, name))
 
 
 def test_an_event_of_any_size_fits_into_a_batch_of_its_own() -> None:
