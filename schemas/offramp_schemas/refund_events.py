@@ -144,7 +144,7 @@ class RefundSettled(RefundFact):
 
 
 class RefundClosed(RefundFact):
-    """The watch after success is over. Terminal."""
+    """The watch after success is over. Only money that comes back even later opens it again: RefundReversed."""
 
 
 class RefundAppealReceived(RefundFact):

@@ -134,8 +134,6 @@ class Refunds:
         refund = hearing.meant(account, event)
         if refund is None or refund.attempt is None:
             return hearing.not_ours(account, event)
-        if refund.over:
-            return Ignored("refund_over")
         return _inside(account, ask_now(self._case(account, refund, when), refund, refund.attempt))
 
     def _timer_due(self, account: Account, event: TimerDue, when: When) -> Outcome[Account]:

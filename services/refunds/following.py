@@ -19,10 +19,9 @@ def says(case: Case, refund: Refund, before: Attempt, said: ProviderRefund) -> D
     heard = with_attempt(refund, attempt)
     news = said.status != before.raw_status
     match refund.stage, said.status:
-        case Succeeded(watched_until=until), "succeeded" if case.when.now >= until:
-            closed = finish(heard, Closed())
-            return Decision(closed, (case.say(RefundClosed, closed),))
-        case Succeeded(), "failed" | "canceled" if said.failure_reason not in DISPUTED:
+        case Succeeded() | Closed(), "succeeded":
+            return _still_stands(case, heard, attempt)
+        case Succeeded() | Closed(), "failed" | "canceled" if said.failure_reason not in DISPUTED:
             return _reverse(case, heard, attempt, said)
         case _, "failed":
             return failed(case, heard, attempt, said.failure_reason or "failed")
@@ -40,6 +39,20 @@ def says(case: Case, refund: Refund, before: Attempt, said: ProviderRefund) -> D
             return give_up(case, with_attempt(heard, replace(attempt, patience=0)), f"provider status {status}", definite=False)
         case _:
             return Decision(ask_later(case, heard))
+
+
+def _still_stands(case: Case, refund: Refund, attempt: Attempt) -> Decision[Refund]:
+    """The customer has the money. When the watch is over nobody asks any more, but for word that the provider sends later."""
+    match refund.stage:
+        case _ if attempt.again:
+            return Decision(ask_later(case, refund))
+        case Succeeded(watched_until=until) if case.when.now >= until:
+            closed = finish(refund, Closed())
+            return Decision(closed, (case.say(RefundClosed, closed),))
+        case Closed():
+            return Decision(refund)
+        case _:
+            return Decision(ask_later(case, refund))
 
 
 def _issue(case: Case, refund: Refund, attempt: Attempt, said: ProviderRefund) -> tuple[Refund, tuple[RefundFact, ...]]:

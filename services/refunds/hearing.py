@@ -1,6 +1,7 @@
 """The provider sent word of a refund. Nothing of it is believed: whatever it is about is read again, there.
 
 Word may come twice, late, in any order or never; polling ends in the same questions, and the same answers in the same states.
+After the watch nobody polls, but word still counts: money that comes back later opens the refund again.
 """
 
 from offramp_schemas.refund_provider import ProviderRefundUpdated

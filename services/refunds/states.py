@@ -110,7 +110,7 @@ class Reversed(Struct, frozen=True, tag_field="state", tag="reversed"):
 
 
 class Closed(Struct, frozen=True, tag_field="state", tag="closed"):
-    """Paid back for good."""
+    """Paid back, and watched long enough. Nobody asks about it any more, unless the provider itself sends word."""
 
 
 class Rejected(Struct, frozen=True, tag_field="state", tag="rejected"):

@@ -14,10 +14,10 @@ TOP_LEVEL = 3
 
 
 def timers(refund: Refund, policy: Policy) -> frozenset[Timer]:
-    """None of them takes anything away from anybody."""
-    if refund.over or refund.deadline_at is None:
-        return frozenset()
-    found = {Timer(f"alarm:{refund.refund_id}:{refund.escalation.said + 1}", alarm_at(refund, refund.deadline_at, policy))}
+    """None of them takes anything away from anybody. One that is over has none, but while the provider's late word is asked about."""
+    found: set[Timer] = set()
+    if refund.deadline_at is not None:
+        found.add(Timer(f"alarm:{refund.refund_id}:{refund.escalation.said + 1}", alarm_at(refund, refund.deadline_at, policy)))
     attempt = refund.attempt
     if attempt is not None and attempt.ask_at is not None:
         found.add(Timer(f"ask:{refund.refund_id}:{attempt.number}.{attempt.questions + 1}", attempt.ask_at))
@@ -55,5 +55,5 @@ def alarm_at(refund: Refund, deadline_at: datetime, policy: Policy) -> datetime:
 
 
 def next_action_at(refund: Refund, policy: Policy) -> datetime | None:
-    """When something happens next without anybody's doing."""
-    return min((timer.due_at for timer in timers(refund, policy)), default=None)
+    """When something happens next without anybody's doing; none of one that is over."""
+    return None if refund.over else min((timer.due_at for timer in timers(refund, policy)), default=None)

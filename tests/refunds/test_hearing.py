@@ -6,8 +6,9 @@ from typing import Any
 from offramp_schemas.payment import PaymentSucceeded
 from offramp_schemas.refund_events import RefundArrived, RefundIssued, RefundReversed
 from offramp_schemas.refund_provider import ProviderRefundUpdated
+from offramp_schemas.refund_request import RefundSettledManually
 from services.runtime.decision import Ignored, NotSeenYet
-from tests.refunds.desk import MONDAY, SUB, Desk, kinds, paid, requested
+from tests.refunds.desk import DAY, MONDAY, SUB, Desk, kinds, paid, requested
 
 
 def word(desk: Desk | None = None, **facts: Any) -> ProviderRefundUpdated:
@@ -124,15 +125,64 @@ def test_a_late_failure_is_heard_without_waiting_for_the_next_look() -> None:
     assert desk.refund.state == "reversed"
 
 
-def test_word_of_a_refund_that_is_over_changes_nothing() -> None:
+def closed() -> Desk:
+    """Paid back, and the thirty days of watching are over."""
     desk = pending()
     while not desk.refund.over:
         if desk.refund.attempts[0].waiting_for:
             desk.answer(id="re_1", status="succeeded")
         else:
             desk.fire()
+    desk.now += 10 * DAY
+    return desk
+
+
+def test_word_of_a_closed_refund_that_still_stands_leaves_it_closed_and_nobody_asks_again() -> None:
+    desk = closed()
     desk.hear(word())
-    assert desk.outcome == Ignored("refund_over")
+    assert desk.asked[-1].kind == "refund.read"
+    assert desk.answer(id="re_1", status="succeeded") == []
+    assert (desk.refund.state, desk.next_timer()) == ("closed", None)
+
+
+def test_money_that_comes_back_after_the_watch_opens_the_refund_again_with_an_owner_and_a_deadline() -> None:
+    desk = closed()
+    desk.hear(word())
+    (back,) = desk.answer(id="re_1", status="failed", failure_reason="expired_or_canceled_card")
+    assert isinstance(back, RefundReversed)
+    assert (back.reason, back.contact.email, back.owner) == ("expired_or_canceled_card", "ada@example.com", "ops")
+    assert back.next_action_at == desk.now
+    assert back.deadline_at == desk.policy.calendar.after(desk.now, 1)
+    desk.fire()
+    assert desk.refund.state == "needs_attention"
+    desk.hear(RefundSettledManually(decided_by="ops_1", settlement_ref="SEPA-7"))
+    assert desk.refund.state == "settled_manually"
+
+
+def test_a_dispute_after_the_watch_takes_the_money_and_opens_nothing() -> None:
+    desk = closed()
+    desk.hear(word())
+    assert kinds(desk.answer(id="re_1", status="failed", failure_reason="charge_disputed")) == ["RefundSuperseded"]
+    assert desk.next_timer() is None
+
+
+def test_a_word_after_the_watch_that_meets_a_silent_provider_is_asked_about_until_it_is_answered() -> None:
+    desk = closed()
+    desk.hear(word())
+    for _ in range(6):
+        assert desk.no_answer() == []
+        assert (desk.refund.state, desk.refund.owner) == ("closed", None), "as far as anybody knows, the customer has the money"
+        desk.fire()
+    assert kinds(desk.answer(id="re_1", status="canceled")) == ["RefundReversed"]
+
+
+def test_a_second_word_after_the_watch_is_asked_about_when_the_first_is_answered() -> None:
+    desk = closed()
+    desk.hear(word())
+    desk.hear(word())
+    desk.answer(id="re_1", status="succeeded")
+    desk.fire()
+    assert kinds(desk.answer(id="re_1", status="failed")) == ["RefundReversed"]
 
 
 def test_word_that_names_our_refund_with_another_id_of_the_providers_is_not_taken_for_ours() -> None:
