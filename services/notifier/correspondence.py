@@ -30,8 +30,9 @@ def hear(desk: Desk, box: Correspondence, event: LifecycleFact | RefundFact) -> 
     steps = _void(desk, box, about, event) + (_readdressed(desk, box, event) if newer else [])
     if isinstance(choice, Tell):
         step = desk.write(box, _draft(about, choice, event))
-        outdated = not newer and TEMPLATES[template] != "proof" and step.mail.state == "queued"
-        steps.append(desk.void(step.mail, "outdated") if outdated else step)
+        if not newer and TEMPLATES[template] != "proof" and step.mail.state == "queued":
+            step = desk.void(step.mail, "outdated")
+        steps += [*(desk.catch_up(box.mails) if step.calls else ()), step]
         told = (*known.told.get(template, ()), event.version)[-TOLD:]
         known = replace(known, told=known.told | {template: told})
     if newer:

@@ -36,7 +36,7 @@ class Notifier:
 
     def decide(self, entity_id: str, state: Letters | None, event: Input, when: When) -> Outcome[Letters]:
         """Two tables; each row is explained where it leads."""
-        desk = Desk(entity_id, self._policies.current, when.now)
+        desk = Desk(entity_id, self._policies.current, when.now, when.at)
         if isinstance(state, Digest) or isinstance(event, AlertRaised):
             return _in_digest(desk, cast("Digest | None", state), event)
         return _in_correspondence(desk, state, event)
@@ -121,12 +121,14 @@ def _in_postbox(desk: Desk, box: Letters, event: Input) -> Outcome[Any]:
 
 
 def _wake(desk: Desk, box: Letters, timer: TimerDue) -> Outcome[Any]:
-    """A mail's turn has come, its answer never did, or nobody has dealt with a case."""
+    """A mail's turn has come, its answer has not, or nobody has dealt with a case."""
     kind, _, mail_id = timer.name.partition(":")
     if kind == "case":
         return cases.remind(desk, box, mail_id)
     mail = next(each for each in box.mails if each.mail_id == mail_id)
-    return settle(box, [desk.ask(mail) if kind == "send" else desk.try_again(mail, "unknown")])
+    if kind == "unanswered":
+        return settle(box, [desk.ask_again(mail)])
+    return settle(box, [*desk.catch_up(box.mails), *([] if mail.mail_class == "proof" else [desk.ask(mail)])])
 
 
 def _answered(desk: Desk, box: Box, answer: CallAnswered) -> Outcome[Box]:
@@ -138,7 +140,8 @@ def _answered(desk: Desk, box: Box, answer: CallAnswered) -> Outcome[Box]:
     accepted = answer.answer is not None and "refused" not in answer.answer
     if not accepted and (not mail.asked or int(tried) != mail.tries):
         return Ignored("an_earlier_try")
-    return settle(box, [desk.answered(mail, answer)])
+    waiting = [each for each in box.mails if accepted and each is not mail]
+    return settle(box, [desk.answered(mail, answer), *desk.catch_up(waiting)])
 
 
 def _bounced(desk: Desk, box: Box, bounce: EmailBounced) -> Outcome[Box]:

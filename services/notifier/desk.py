@@ -86,11 +86,12 @@ def settle(box: Box, steps: Iterable[Step]) -> Decision[Box]:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where the mails of one correspondence (or digest) are dealt with. `now` is business time."""
+    """Where the mails of a correspondence (or digest) are dealt with. In business time: `now`, and `at`, when what is heard came about."""
 
     entity_id: str
     policy: NotifierPolicy
     now: datetime
+    at: datetime
 
     def write(self, box: Postbox, draft: Draft) -> Step:
         """A new mail: a proof is asked to be sent at once, another waits a little for its cause to go."""
@@ -111,6 +112,8 @@ class Desk:
             address=contact.email,
             context=dict(context),
             send_after=self.now + self.policy.hold_status,
+            since=self.at,
+            promised_by=self.at + self.policy.proof_within if mail_class == "proof" and tell.template != "alert" else None,
         )
         if recipient in box.bounced:
             return self.give_up_on(mail, "address_bounced")
@@ -127,8 +130,19 @@ class Desk:
         return None if self.policy.links.unsubscribe else "opted_out.no_unsubscribe_page"
 
     def ask(self, mail: Mail) -> Step:
-        """Asks for it to be sent. Should no answer ever come, the timer asks again."""
-        asked = replace(mail, asked=True, tries=mail.tries + 1, send_after=self.now + self.policy.answer_within)
+        """Asks for it to be sent. While no answer comes, the timer asks again."""
+        return self._requested(replace(mail, asked=True, tries=mail.tries + 1))
+
+    def ask_again(self, mail: Mail) -> Step:
+        """No answer so far: the same try under the same key, so that a call which only waits for its turn is not made twice."""
+        return self._over(mail, "unknown") or self._requested(mail)
+
+    def catch_up(self, mails: Iterable[Mail]) -> list[Step]:
+        """Asks for every proof that waits for its next try, in the order they were written: a later one must not overtake it."""
+        return [self.ask(each) for each in mails if each.mail_class == "proof" and not each.asked]
+
+    def _requested(self, mail: Mail) -> Step:
+        asked = replace(mail, send_after=self.now + self.policy.answer_within)
         request = {
             "mail_id": mail.mail_id,
             "message_id": mail.message_id,
@@ -160,14 +174,18 @@ class Desk:
         return Step(sent, (fact,))
 
     def try_again(self, mail: Mail, trouble: str) -> Step:
-        """Later, after ever longer waits, unless its cause has gone or its time is over."""
-        if mail.gone is not None:
-            return self.suppress(mail, mail.gone)
-        if self.now >= mail.due_by:
-            return self.fail(mail, trouble)
+        """Later, after ever longer waits, unless it is over. A proof was promised: it is there soon after the mail server is."""
         waits = self.policy.try_again_after
         wait = waits[min(mail.tries, len(waits)) - 1]
-        return Step(replace(mail, asked=False, send_after=min(self.now + wait, mail.due_by)))
+        if mail.mail_class == "proof":
+            wait = min(wait, self.policy.proof_again_within)
+        return self._over(mail, trouble) or Step(replace(mail, asked=False, send_after=min(self.now + wait, mail.due_by)))
+
+    def _over(self, mail: Mail, trouble: str) -> Step | None:
+        """Its cause has gone while it was on its way, or its time has."""
+        if mail.gone is not None:
+            return self.suppress(mail, mail.gone)
+        return self.fail(mail, trouble) if self.now >= mail.due_by else None
 
     def void(self, mail: Mail, reason: str) -> Step:
         """Its cause is gone. One that is being sent just now can't be called back, but is not tried again."""

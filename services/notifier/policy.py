@@ -130,7 +130,16 @@ class NotifierPolicy(Section):
         timedelta(hours=1),
         timedelta(hours=4),
     )
-    answer_within: Wait = Field(default=timedelta(minutes=15), description="a try that is not answered by then is made again")
+    proof_within: Wait = Field(
+        default=timedelta(hours=1), description="the promise: the mail server has a proof by then; what is later is counted"
+    )
+    proof_again_within: Wait = Field(
+        default=timedelta(minutes=5),
+        description="a proof waits no longer for its next try, so that the promise is kept once the server is back",
+    )
+    answer_within: Wait = Field(
+        default=timedelta(minutes=15), description="a try that is not answered by then is asked for again, and made once"
+    )
     deliver_within: dict[MailClass, Wait] = Field(
         default={"proof": timedelta(days=1), "status": timedelta(hours=12), "marketing": timedelta(days=1)},
         description="not accepted by the mail server by then, a mail is a case for a person",
@@ -156,6 +165,8 @@ class NotifierPolicy(Section):
         if list(self.try_again_after) != sorted(self.try_again_after):
             raise ValueError("try_again_after must grow")
         if missing := {"proof", "status", "marketing"} - set(self.deliver_within):
+        if self.proof_again_within >= self.proof_within:
+            raise ValueError("proof_within must be longer than proof_again_within")
             raise ValueError(f"deliver_within needs: {', '.join(sorted(missing))}")
         for name, page in self.links:
             if page and not self.may_link(page):

@@ -17,10 +17,11 @@ on conflict(subscription_id) do update set version = excluded.version, wake_at =
 -- name: store_mails
 -- a mail that was sent keeps its text when a bounce makes it a case; one that ended is never opened again
 insert into mails(mail_id, subscription_id, entity_id, version, template, locale, address, context, rendered, recipient_hash, class, state,
-  reason, tries, owner, act_by, send_after, due_by, closed_at, message_id, case_closed_at, case_closed_by)
+  reason, tries, owner, act_by, send_after, due_by, closed_at, message_id, case_closed_at, case_closed_by,
+  since, promised_by)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[]::jsonb[], $9::text[],
   $10::bytea[], $11::text[], $12::text[], $13::text[], $14::int[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-  $19::timestamptz[], $20::text[], $21::timestamptz[], $22::text[])
+  $19::timestamptz[], $20::text[], $21::timestamptz[], $22::text[], $23::timestamptz[], $24::timestamptz[])
 on conflict(mail_id) do update set address = excluded.address, context = excluded.context,
   rendered = coalesce(excluded.rendered, mails.rendered), state = excluded.state, reason = excluded.reason, tries = excluded.tries,
   owner = excluded.owner, act_by = excluded.act_by, send_after = excluded.send_after, closed_at = excluded.closed_at,
@@ -50,6 +51,18 @@ select state, class, count(*) from mails where state = 'queued' group by state, 
 union all
 select state, class, count(*) from mails
 where state = 'undeliverable' and case_closed_at is null and (template <> 'alert' or act_by > $1) group by state, class;
+
+-- name: count_late
+-- for the gauge: proofs that still wait past their promise, and those of the last day that were sent after it
+select 'waiting', count(*) from mails where state = 'queued' and promised_by < $1
+union all
+select 'sent', count(*) from mails where state = 'sent' and closed_at > promised_by and closed_at > $1 - interval '1 day';
+
+-- name: longest_waits
+-- for the gauge: for how many seconds the oldest mail to a customer has been waiting; a mail to people of ours was promised to nobody
+select class, coalesce(extract(epoch from $1 - min(since)), 0)
+from unnest(array['proof', 'status', 'marketing']) as every(class)
+left join (select class, since from mails where state = 'queued' and template <> 'alert') as waiting using(class) group by class;
 
 -- name: forget_texts
 -- what a mail said is kept for 35 days

@@ -1,6 +1,7 @@
 """Sends mails: connections are reused, several at once, and every failure is told apart by what it means for the mail."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -29,7 +30,10 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class MailServer:
-    """A few connections to one mail server. Use it as a context manager. `timeout` is seconds of machine time per command."""
+    """A few connections to one mail server. Use it as a context manager. `timeout` is seconds of machine time per command.
+
+    Where one could not connect, nobody else tries for `rest` seconds: else thousands of mails would find out one by one.
+    """
 
     host: str
     port: int
@@ -38,6 +42,8 @@ class MailServer:
     tls: Literal["none", "starttls", "tls"] = "none"
     connections: int = 4
     timeout: float = 6.0
+    rest: float = 1.0
+    _rests_until: float = field(default=float("-inf"), init=False)
     _idle: list[SMTP] = field(default_factory=list, init=False)
     _turns: asyncio.Semaphore = field(init=False)
 
@@ -93,6 +99,8 @@ class MailServer:
         return client
 
     async def _connected(self) -> SMTP:
+        if time.monotonic() < self._rests_until:
+            raise Unreachable("no connection to the mail server a moment ago")
         client = SMTP(
             hostname=self.host,
             port=self.port,
@@ -106,6 +114,7 @@ class MailServer:
             await client.connect()
         except (SMTPException, OSError) as error:
             client.close()
+            self._rests_until = time.monotonic() + self.rest
             raise Unreachable(f"no connection to the mail server ({type(error).__name__})") from error
         return client
 

@@ -30,6 +30,10 @@ class Mail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_id: str
     due_by: datetime
     """Not accepted by the mail server by then, it is undeliverable."""
+    since: datetime | None = None
+    """When that came about which it tells."""
+    promised_by: datetime | None = None
+    """Of a proof to a customer."""
     address: str | None = None
     context: dict[str, Any] | None = None
     state: MailState = "queued"

@@ -95,4 +95,6 @@ def _row(entity_id: str, mail: Mail) -> tuple[Any, ...]:
         mail.message_id,
         mail.case_closed_at,
         mail.case_closed_by,
+        mail.since,
+        mail.promised_by,
     )

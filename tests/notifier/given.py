@@ -38,13 +38,14 @@ class Desk:
     events: list[Event] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
-    def hear(self, event: Input) -> Decision[Letters] | Ignored:
-        """Decides it now, and keeps what came of it."""
-        outcome = NOTIFIER.decide(self.entity_id, self.state, event, When(self.now, self.now))
+    def hear(self, event: Input, at: datetime | None = None) -> Decision[Letters] | Ignored:
+        """Decides it now, whenever it happened, and keeps what came of it."""
+        outcome = NOTIFIER.decide(self.entity_id, self.state, event, When(self.now, at or self.now))
         if isinstance(outcome, Decision):
             self.state = outcome.state
             self.events += outcome.events
-            self.calls += outcome.calls
+            asked = {call.key for call in self.calls}
+            self.calls += [call for call in outcome.calls if call.key not in asked]  # as the shell: the same key is never asked twice
         assert isinstance(outcome, Decision | Ignored)
         return outcome
 

@@ -27,6 +27,7 @@ def test_the_shipped_file_says_what_the_code_defaults_to() -> None:
         {"hold_status": 3},
         {"try_again_after": []},
         {"try_again_after": ["1h", "1m"]},
+        {"proof_within": "5m"},
         {"deliver_within": {"proof": "1d"}},
         {"alerts": {"addresses": {"ops": "ops@example.com"}}},
         {"alerts": {"window": "2h"}},

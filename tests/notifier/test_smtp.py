@@ -32,7 +32,7 @@ async def mailbox(tmp_path: Path) -> AsyncIterator[Mailbox]:
 
 @pytest.fixture
 async def postman(mailbox: Mailbox) -> AsyncIterator[Postman]:
-    async with MailServer("127.0.0.1", mailbox.port, connections=2, timeout=0.5) as server:
+    async with MailServer("127.0.0.1", mailbox.port, connections=2, timeout=0.5, rest=0) as server:
         yield Postman(server, POLICY, RENDERER)
 
 
@@ -93,6 +93,24 @@ async def test_a_server_that_is_down_was_certainly_not_reached(postman: Postman,
         await postman(request(2))
     await mailbox.come_back()
     assert (await postman(request(2)))["accepted"] is True
+
+
+@pytest.mark.parametrize(("rest", "knocks"), [(60, 2), (0, 20)])
+async def test_that_a_server_can_not_be_reached_is_found_out_for_all(rest: float, knocks: int) -> None:
+    knocked = 0
+
+    def slam_the_door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal knocked
+        knocked += 1
+        writer.close()
+
+    async with await asyncio.start_server(slam_the_door, "127.0.0.1") as door:
+        port = door.sockets[0].getsockname()[1]
+        async with MailServer("127.0.0.1", port, connections=2, rest=rest) as server:
+            postman = Postman(server, POLICY, RENDERER)
+            answers = await asyncio.gather(*(postman(request(number)) for number in range(20)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unreachable}
+    assert knocked == knocks
 
 
 async def test_a_connection_that_the_server_closed_while_idle_goes_unnoticed(postman: Postman, mailbox: Mailbox) -> None:

@@ -195,6 +195,30 @@ async def test_a_mail_counts_while_it_has_not_left_and_an_undeliverable_one_unti
     assert await counted() == {}
 
 
+async def test_a_proof_is_late_while_it_waits_past_its_promise_and_for_a_day_after_it_was_sent_so(connection: Connection) -> None:
+    desk, ours = Desk(), Desk("ops:ops:renewal_missing")
+
+    async def numbers() -> tuple[dict[str, int], dict[str, timedelta]]:
+        await STORE.store(connection, [entity(desk), entity(ours)])
+        late = {row[0]: row[1] for row in await connection.fetch(QUERIES["count_late"], desk.now)}
+        waits = await connection.fetch(QUERIES["longest_waits"], desk.now)
+        return late, {row[0]: timedelta(seconds=int(row[1])) for row in waits if row[1]}
+
+    ours.hear(AlertRaised(audience="ops", cause="renewal_missing", about="sub_1", subscription_id="sub_1"))
+    ours.wait(POLICY.alerts.window)
+    desk.hear(example(lifecycle.CancellationScheduled, version=4))
+    desk.wait(POLICY.proof_within)
+    assert await numbers() == ({"waiting": 0, "sent": 0}, {"proof": POLICY.proof_within})
+    desk.wait(timedelta(minutes=1))
+    assert (await numbers())[0] == {"waiting": 1, "sent": 0}
+    desk.answer(desk.calls[-1])
+    desk.hear(example(lifecycle.CancellationUndone, version=5))
+    desk.answer(desk.calls[-1])
+    assert await numbers() == ({"waiting": 0, "sent": 1}, {})
+    desk.now += timedelta(days=1)
+    assert await numbers() == ({"waiting": 0, "sent": 0}, {})
+
+
 async def test_a_case_is_somebodys_until_it_is_closed_and_its_row_says_by_whom(connection: Connection) -> None:
     desk = Desk()
     desk.hear(example(lifecycle.CancellationScheduled))
