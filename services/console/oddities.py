@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from services.console import words
 from services.lifecycle.policy import Policy as LifecyclePolicy
-from services.lifecycle.policy import Rules
 from services.notifier.policy import NotifierPolicy
 from services.refunds.policy import Policy as RefundsPolicy
+from services.runtime.policies import Section
 
 DAY = timedelta(days=1)
 _MONTH = 28 * DAY
@@ -23,14 +24,38 @@ class Policy:
     refunds: RefundsPolicy
     notifier: NotifierPolicy
 
+    def of(self, plan: str, country: str) -> "Policy":
+        """As it holds for a plan in a country."""
+        return Policy(self.lifecycle.of(plan, country), self.refunds.of(plan, country), self.notifier)
+
+    @property
+    def variants(self) -> Iterator[tuple[str, str]]:
+        """(plan, country) of everything that is said of some and not of everybody, alone and together; "" is any other."""
+        plans = dict.fromkeys(["", *self.lifecycle.plans, *self.refunds.plans])
+        countries = dict.fromkeys(["", *self.lifecycle.countries, *self.refunds.countries])
+        return ((plan, country) for plan in plans for country in countries if plan or country)
+
 
 Place = tuple[str | int, ...]
 Odd = Iterator[tuple[Place, str]]
 
 
 def oddities(policy: Policy) -> list[tuple[Place, str]]:
-    """(where, why it is odd)"""
-    return [found for look in _LOOKS for found in look(policy)]
+    """(where, why it is odd); of a plan or a country, what is not odd of everybody."""
+    general = _seen(policy)
+    own = {
+        (_at(place, plan, country), why) for plan, country in policy.variants for place, why in _seen(policy.of(plan, country)) - general
+    }
+    return [*general, *own, *_without_a_change(policy)]
+
+
+def _seen(policy: Policy) -> set[tuple[Place, str]]:
+    return {found for look in _LOOKS for found in look(policy)}
+
+
+def _at(place: Place, plan: str, country: str) -> Place:
+    """Where the last word about it was said."""
+    return place[0], *(("countries", country) if country else ("plans", plan)), *place[1:]
 
 
 def _withdrawal(policy: Policy) -> Odd:
@@ -45,6 +70,11 @@ def _withdrawal(policy: Policy) -> Odd:
             ("lifecycle", "withdrawal", "window"),
             f"refunds.withdrawal_window is {theirs}: what one calls a withdrawal is none for the other",
         )
+    if sorted(lifecycle.countries) != sorted(refunds.withdrawal_countries):
+        yield (
+            ("lifecycle", "withdrawal", "countries"),
+            "refunds.withdrawal_countries are others: what one calls a withdrawal is none for the other",
+        )
     if refunds.guarantee_window < refunds.withdrawal_window:
         yield (
             ("refunds", "guarantee_window"),
@@ -53,21 +83,21 @@ def _withdrawal(policy: Policy) -> Odd:
 
 
 def _dunning(policy: Policy) -> Odd:
-    for place, rules in _plans(policy):
-        if rules.dunning.steps[-1] + rules.dunning.settle_margin >= _MONTH:
-            yield (*place, "dunning", "steps"), "it goes on until the next monthly charge, which then begins another dunning"
-        if rules.dunning.settle_margin < timedelta(hours=1):
-            yield (*place, "dunning", "settle_margin"), "a payment that is under way may be heard after access has ended"
+    rules = policy.lifecycle.dunning
+    if rules.steps[-1] + rules.settle_margin >= _MONTH:
+        yield ("lifecycle", "dunning", "steps"), "it goes on until the next monthly charge, which then begins another dunning"
+    if rules.settle_margin < timedelta(hours=1):
+        yield ("lifecycle", "dunning", "settle_margin"), "a payment that is under way may be heard after access has ended"
 
 
-def _offers(policy: Policy) -> Odd:
-    for place, rules in _plans(policy):
-        if rules.offers.discount_percent == 100:
-            yield (*place, "offers", "discount_percent"), "whoever accepts pays nothing"
-        if rules.cancellation.notice > 31 * DAY:
-            yield (*place, "cancellation", "notice"), "more than a month: consumers may not be bound by it"
-        if rules.data.grace < DAY:
-            yield (*place, "data", "grace"), "hardly anybody exports their data within a day"
+def _terms(policy: Policy) -> Odd:
+    rules = policy.lifecycle
+    if rules.offers.discount_percent == 100:
+        yield ("lifecycle", "offers", "discount_percent"), "whoever accepts pays nothing"
+    if rules.cancellation.notice > 31 * DAY:
+        yield ("lifecycle", "cancellation", "notice"), "more than a month: consumers may not be bound by it"
+    if rules.data.grace < DAY:
+        yield ("lifecycle", "data", "grace"), "hardly anybody exports their data within a day"
 
 
 def _limits(policy: Policy) -> Odd:
@@ -100,18 +130,20 @@ def _mails(policy: Policy) -> Odd:
         yield ("notifier", "deliver_within", "proof"), "an hour's trouble with the mail server makes every mail a case"
 
 
-def _plan_without_a_change(policy: Policy) -> Odd:
-    general = policy.lifecycle.model_dump(exclude={"plans"})
-    for name, rules in policy.lifecycle.plans.items():
-        if rules.model_dump(exclude={"plans"}) == general:
-            yield ("lifecycle", "plans", name), "it says nothing that does not hold for every plan"
+def _without_a_change(policy: Policy) -> Odd:
+    for section in ("lifecycle", "refunds"):
+        rules: LifecyclePolicy | RefundsPolicy = getattr(policy, section)
+        plans, countries = ["", *rules.plans], ["", *rules.countries]
+        for plan in rules.plans:
+            if all(_numbers(rules.of(plan, country)) == _numbers(rules.of("", country)) for country in countries):
+                yield (section, "plans", plan), "it says nothing that does not hold for every plan"
+        for country in rules.countries:
+            if all(_numbers(rules.of(plan, country)) == _numbers(rules.of(plan, "")) for plan in plans):
+                yield (section, "countries", country), "it says nothing that does not hold everywhere"
 
 
-def _plans(policy: Policy) -> Iterator[tuple[Place, Rules]]:
-    """The general rules, and those of plans that change them."""
-    yield ("lifecycle",), policy.lifecycle
-    for name, rules in policy.lifecycle.plans.items():
-        yield ("lifecycle", "plans", name), rules
+def _numbers(rules: Section) -> dict[str, Any]:
+    return rules.model_dump(exclude={"plans", "countries"})
 
 
-_LOOKS: tuple[Callable[[Policy], Odd], ...] = (_withdrawal, _dunning, _offers, _limits, _mails, _plan_without_a_change)
+_LOOKS: tuple[Callable[[Policy], Odd], ...] = (_withdrawal, _dunning, _terms, _limits, _mails)

@@ -52,33 +52,35 @@ def read(path: Path) -> tuple[PolicyFile, Policy]:
 
 
 def changes(old: Policy, new: Policy) -> list[Change]:
-    """(key, old, new) of every number that differs; a plan's own where they differ from what holds for every plan."""
-    found = [
-        change
-        for name in MODELS
-        for change in _differences(name, _numbers(getattr(old, name), {"plans"}), _numbers(getattr(new, name), {"plans"}))
-    ]
-    general = {(key, before, after) for key, before, after in found}
-    for plan in sorted(old.lifecycle.plans.keys() | new.lifecycle.plans.keys()):
-        before, after = _numbers(old.lifecycle.of(plan), {"plans"}), _numbers(new.lifecycle.of(plan), {"plans"})
-        own = _differences("lifecycle", before, after)
-        found += [(f"{key} ({plan})", was, will) for key, was, will in own if (key, was, will) not in general]
+    """(key, old, new) of every number that differs; then those of a plan, a country or both that differ in another way."""
+    by_variant = {("", ""): _differences(old, new)}
+    found = by_variant["", ""][:]
+    for plan, country in dict.fromkeys([*old.variants, *new.variants]):
+        by_variant[plan, country] = _differences(old.of(plan, country), new.of(plan, country))
+        told = [each for wider in (("", ""), (plan, ""), ("", country)) if wider != (plan, country) for each in by_variant.get(wider, ())]
+        whose = ", ".join(filter(None, (plan, country)))
+        found += [
+            (f"{key} ({whose})", before, after) for key, before, after in by_variant[plan, country] if (key, before, after) not in told
+        ]
     return found
 
 
-def _numbers(model: Section, exclude: set[str]) -> dict[str, str]:
-    return dict(_flat("", model.model_dump(exclude=exclude)))
+def _differences(old: Policy, new: Policy) -> list[Change]:
+    before, after = _numbers(old), _numbers(new)
+    return [
+        (key, before.get(key, "-"), after.get(key, "-")) for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)
+    ]
+
+
+def _numbers(policy: Policy) -> dict[str, str]:
+    sections = {name: getattr(policy, name).model_dump(exclude={"plans", "countries"}) for name in MODELS}
+    return dict(_flat("", sections))
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         return [each for key, inner in value.items() for each in _flat(f"{prefix}.{key}" if prefix else str(key), inner)]
     return [(prefix, said(value))]
-
-
-def _differences(section: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
-    keys = dict.fromkeys([*old, *new])
-    return [(f"{section}.{key}", old.get(key, "-"), new.get(key, "-")) for key in keys if old.get(key) != new.get(key)]
 
 
 def said(value: Any) -> str:

@@ -82,7 +82,7 @@ def _accepted(
 
 
 def _extended(back: Live, state: NonRenewing, offer: Offer, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    extension = policies[offer.policy_version].of(offer.plan).offers.extend_trial_by
+    extension = policies.begun(offer).offers.extend_trial_by
     if not isinstance(back, Trialing) or extension is None:  # paid for meanwhile: they stay, and there is no trial to extend
         return Decision(back, (cancellation.undone(state),))
     longer = trialing(back.facts, back.trial_ends_at + extension, when.now, policies, back)
@@ -96,7 +96,7 @@ def _paused(
     rule = pausing.forbidden(back, when, policies)
     if rule or not isinstance(back, Active):
         return Decision(state, (pausing.rejected(state, event, rule or "past_due", policies),))
-    resumes_at = when.now + policies[offer.policy_version].of(offer.plan).offers.pause_for
+    resumes_at = when.now + policies.begun(offer).offers.pause_for
     paused = pausing.begin(back, offer.reference, resumes_at, keep_data=True, when=when, policies=policies, by_offer=True)
     return Decision(paused.state, (_applied(back, offer, when, policies), *paused.events))
 

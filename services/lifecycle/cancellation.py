@@ -61,7 +61,7 @@ def withdrawn(state: Subscription, event: CancellationWithdrawn, when: When, pol
 
 
 def _schedule(state: Live, event: CancellationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
-    rules = policies.current.of(state.facts.plan)
+    rules = policies.of(state.facts)
     ends_at = schedule.end_of_access(state, when.at, rules)
     if ends_at is None or ends_at <= when.now:  # nothing is paid for any longer
         return _end_now(state, event, when, policies)
@@ -100,7 +100,7 @@ def _again(state: NonRenewing, event: CancellationRequested, policies: Lifecycle
     if not event.keep_data or state.cancellation.keep_data:
         return Decision(state, said)
     kept = replace(state, cancellation=replace(state.cancellation, keep_data=True))
-    return Decision(kept, (schedule.confirmation(kept, policies.current.of(state.facts.plan)), *said))
+    return Decision(kept, (schedule.confirmation(kept, policies.of(state.facts)), *said))
 
 
 def _with_refund(
@@ -115,7 +115,7 @@ def _with_refund(
 
 def _is_withdrawal(facts: Facts, event: CancellationRequested, at: datetime, policies: LifecyclePolicies) -> bool:
     """A consumer of the EU who ends it at once and wants the money back, within 14 days of the contract, withdraws from it."""
-    rules = policies.current.of(facts.plan).withdrawal
+    rules = policies.of(facts).withdrawal
     wants_out = event.mode == "immediately" and event.wants_refund
     return wants_out and facts.consumer and facts.country in rules.countries and at - facts.contract_at <= rules.window
 

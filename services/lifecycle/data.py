@@ -62,7 +62,7 @@ def put_off(state: AnyResting, until: datetime, policies: LifecyclePolicies) -> 
     """Nothing is deleted while a customer who wants to return is waited for; but for one who asked to be forgotten."""
     if state.heard.erased_at:
         return state
-    ask_at = until + policies.current.of(state.facts.plan).data.ask_every
+    ask_at = until + policies.of(state.facts).data.ask_every
     return replace(state, ask_deletion_at=max(state.ask_deletion_at, ask_at))
 
 
@@ -90,7 +90,7 @@ def export_by(state: Resting) -> datetime:
 
 def export_reminder(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The last day to export the data; a late reminder still leaves a whole one."""
-    by = max(state.ask_deletion_at, when.now + policies.current.of(state.facts.plan).data.remind_before)
+    by = max(state.ask_deletion_at, when.now + policies.of(state.facts).data.remind_before)
     fact = DataExportDue(contact=state.facts.contact, plan_name=state.facts.plan_name, export_by=by)
     return Decision(replace(state, export_reminder_at=None, ask_deletion_at=by), (fact,))
 
@@ -103,7 +103,7 @@ def retained(state: Resting, timer: TimerDue, when: When, policies: LifecyclePol
 
 def deletion_soon(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """Data that was kept is about to be deleted; a late reminder still leaves a whole day."""
-    due_at = max(state.ask_deletion_at, when.now + policies.current.of(state.facts.plan).data.remind_before)
+    due_at = max(state.ask_deletion_at, when.now + policies.of(state.facts).data.remind_before)
     fact = DataDeletionSoon(
         contact=state.facts.contact,
         plan_name=state.facts.plan_name,
@@ -116,7 +116,7 @@ def deletion_soon(state: Resting, timer: TimerDue, when: When, policies: Lifecyc
 
 def deletion_due(state: Resting, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The owner of the data is asked to delete it, daily until they answer; a downtime makes one question, not ten."""
-    again = when.now + policies.current.of(state.facts.plan).data.ask_every
+    again = when.now + policies.of(state.facts).data.ask_every
     asked = replace(
         state,
         export_reminder_at=None,

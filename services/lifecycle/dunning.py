@@ -123,11 +123,11 @@ def _declined(facts: Facts, event: PaymentFailed, at: datetime) -> Facts:
 
 
 def _rules(dunning: Dunning, policies: LifecyclePolicies) -> DunningRules:
-    return policies[dunning.policy_version].of(dunning.plan).dunning
+    return policies.begun(dunning).dunning
 
 
 def _started(state: Subscription, event: PaymentFailed, when: When, policies: LifecyclePolicies) -> Dunning:
-    rules = policies.current.of(state.facts.plan).dunning
+    rules = policies.of(state.facts).dunning
     return Dunning(
         event.payment_id,
         event.amount_minor,
@@ -137,6 +137,7 @@ def _started(state: Subscription, event: PaymentFailed, when: When, policies: Li
         failed_at=when.at,
         gives_up_at=when.now + rules.steps[-1] + rules.settle_margin,
         plan=state.facts.plan,
+        country=state.facts.country,
         policy_version=policies.version,
         next_step_at=when.now + rules.steps[0],
         card_brand=event.card_brand,

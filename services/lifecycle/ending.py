@@ -34,7 +34,7 @@ def end(
     card_last4: str | None = None,
 ) -> Decision[Subscription]:
     """Access is over."""
-    rules = policies.current.of(state.facts.plan).data
+    rules = policies.of(state.facts).data
     keep = bool(cancellation and cancellation.keep_data and not state.heard.erased_at)
     dunnings = {} if isinstance(state, Trialing | Active) else state.dunnings
     heard, expired = offering.over(state, policies)
@@ -87,7 +87,7 @@ def ending_soon(state: NonRenewing, timer: TimerDue, when: When, policies: Lifec
         plan_name=state.facts.plan_name,
         reference=state.cancellation.reference,
         ends_at=state.ends_at,
-        export_by=state.ends_at + policies.current.of(state.facts.plan).data.grace,
+        export_by=state.ends_at + policies.of(state.facts).data.grace,
     )
     return Decision(reminded, (fact,))
 

@@ -100,9 +100,9 @@ class Paid(Struct, frozen=True, omit_defaults=True):
 
 
 class Offer(Struct, frozen=True, omit_defaults=True):
-    """What the customer was offered for staying, in the terms of the plan and policy version it was made under. No outcome: it is open.
+    """What the customer was offered for staying, in the terms of the plan, country and policy version it was made under.
 
-    It is void once the cancellation that it came with was withdrawn.
+    No outcome: it is open. It is void once the cancellation that it came with was withdrawn.
     """
 
     offer_id: str
@@ -114,6 +114,7 @@ class Offer(Struct, frozen=True, omit_defaults=True):
     policy_version: int
     outcome: Literal["accepted", "declined", "expired", "void"] | None = None
     accepted_at: datetime | None = None
+    country: str = ""
 
 
 class Feedback(Struct, frozen=True, omit_defaults=True):

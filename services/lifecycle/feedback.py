@@ -36,7 +36,7 @@ def of_leaving(
         return asked, (*facts, _outreach(state.facts, asked, because, ends_at, when, policies))
     if asked.reason_given:
         return asked, facts
-    return replace(asked, survey_at=when.now + policies.current.of(state.facts.plan).feedback.survey_after), facts
+    return replace(asked, survey_at=when.now + policies.of(state.facts).feedback.survey_after), facts
 
 
 def added(state: NonRenewing, event: CancellationRequested) -> tuple[NonRenewing, tuple[FeedbackRecorded, ...]]:
@@ -124,7 +124,7 @@ def _explained(known: Cancellation, event: FeedbackSubmitted | CancellationReque
 
 def _valued(facts: Facts, when: When, policies: LifecyclePolicies) -> tuple[Because, ...]:
     """Why a person writes to them; never to who pays nothing. A yearly price counts by the month."""
-    rules = policies.current.of(facts.plan).feedback
+    rules = policies.of(facts).feedback
     from_price = rules.outreach_monthly_price.get(facts.currency)
     high_value = from_price is not None and facts.price_minor >= from_price * MONTHS[facts.interval]
     long_standing = when.at - (facts.account_created_at or facts.contract_at) >= rules.outreach_customer_for
@@ -147,5 +147,5 @@ def _outreach(
         ends_at=ends_at,
         feedback=asked.feedback,
         comment=asked.comment,
-        act_by=when.now + policies.current.of(facts.plan).feedback.outreach_within,
+        act_by=when.now + policies.of(facts).feedback.outreach_within,
     )

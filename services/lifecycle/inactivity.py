@@ -61,7 +61,7 @@ def resumed(state: Subscription, event: ActivityResumed, when: When, policies: L
 def step_due(state: Trialing | Active, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The next mail of a free or trial account; those that a downtime has missed come as one, and the last day is a whole one."""
     flag = _flag(state)
-    rules = policies.current.of(state.facts.plan).inactivity
+    rules = policies.of(state.facts).inactivity
     days = (when.now - flag.last_seen_at).days
     if timer.name == "inactivity:warning":
         return _warned(state, flag.last_seen_at, days, when.now, rules)
@@ -87,7 +87,7 @@ def deactivated(state: Trialing | Active, timer: TimerDue, when: When, policies:
 
 def _counted(state: Trialing | Active, event: InactivityDetected, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """A free or trial account: warned now, or on the day that it will have been inactive long enough."""
-    rules = policies.current.of(state.facts.plan).inactivity
+    rules = policies.of(state.facts).inactivity
     flag = state.inactivity
     if flag and flag.last_seen_at == event.last_seen_at and flag.warn_at is None:
         return Decision(state)  # counted again
@@ -112,7 +112,7 @@ def _warned(state: Trialing | Active, last_seen_at: datetime, days: int, now: da
 
 def _paid_but_unused(state: Active | PastDue, event: InactivityDetected, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     told_at = state.heard.unused_told_at
-    rules = policies.current.of(state.facts.plan).inactivity
+    rules = policies.of(state.facts).inactivity
     if told_at and when.now - told_at < rules.paid_again_after:
         return Decision(state)
     heard = replace(state.heard, unused_told_at=when.now)

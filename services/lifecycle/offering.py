@@ -23,7 +23,7 @@ def beside(
     kind = _kind(state, when, policies, may_pause=may_pause)
     if kind is None:
         return state, ()
-    rules = policies.current.of(state.facts.plan).offers
+    rules = policies.of(state.facts).offers
     offer = Offer(
         offer_id=f"{state.cancellation.reference[:190]}:offer",  # an id has 200 characters at most
         kind=kind,
@@ -31,6 +31,7 @@ def beside(
         offered_at=when.now,
         expires_at=min(when.now + rules.open_for, state.ends_at),
         plan=state.facts.plan,
+        country=state.facts.country,
         policy_version=policies.version,
     )
     fact = RetentionOffered(
@@ -46,7 +47,7 @@ def beside(
 
 def _kind(state: NonRenewing, when: When, policies: LifecyclePolicies, *, may_pause: bool) -> Kind | None:
     """A trial is extended; else the customer's first reason that has an offer decides."""
-    rules = policies.current.of(state.facts.plan).offers
+    rules = policies.of(state.facts).offers
     last = state.heard.offered_at
     if state.heard.erased_at or (last and when.now < last + rules.again_after):
         return None
@@ -64,7 +65,7 @@ def _kind(state: NonRenewing, when: When, policies: LifecyclePolicies, *, may_pa
 
 def told(offer: Offer, facts: Facts, policies: LifecyclePolicies) -> RetentionOffer:
     """The offer in the terms that it was made in, at the price of today."""
-    rules = policies[offer.policy_version].of(offer.plan).offers
+    rules = policies.begun(offer).offers
     discount, pause, extension = (offer.kind == kind for kind in ("discount", "pause", "trial_extension"))
     return RetentionOffer(
         kind=offer.kind,

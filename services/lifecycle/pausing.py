@@ -25,7 +25,7 @@ def requested(state: Subscription, event: PauseRequested, when: When, policies: 
     if asking.answered(state, event):
         return Ignored("the same request twice")
     state = asking.remembered(state, event)
-    longest = policies.current.of(state.facts.plan).pause.longest
+    longest = policies.of(state.facts).pause.longest
     resumes_at = _resumes_at(event, when.now, longest)
     if rule := _not_theirs(state, event) or forbidden(state, when, policies) or _not_then(resumes_at, when.now, longest):
         return Decision(state, (rejected(state, event, rule, policies),))
@@ -58,7 +58,7 @@ def begin(
     state: Active, reference: str, resumes_at: datetime, keep_data: bool, when: When, policies: LifecyclePolicies, *, by_offer: bool = False
 ) -> Decision[Subscription]:
     """It rests from now on. Where pausing removes the card (policy), resuming asks for one."""
-    rules = policies.current.of(state.facts.plan)
+    rules = policies.of(state.facts)
     facts = replace(state.facts, method=PaymentMethod(False, when.now)) if rules.pause.removes_card else state.facts
     keep_data = keep_data and not state.heard.erased_at
     stages = data.in_grace(when.now, when.now, keep_data, rules.data)
@@ -101,7 +101,7 @@ def rejected(state: Subscription, request: asking.Request, rule: Rule, policies:
         requester_name=request.requested_by.name,
         reseller=asking.reseller(facts),
         possible_from=_again_at(state, policies) if rule in ("paused_recently", "already_paused") else None,
-        longest_days=policies.current.of(facts.plan).pause.longest.days,
+        longest_days=policies.of(facts).pause.longest.days,
         as_of=_as_of(state),
     )
 
@@ -128,7 +128,7 @@ def _not_then(resumes_at: datetime, now: datetime, longest: timedelta) -> Rule |
 def _again_at(state: Subscription, policies: LifecyclePolicies) -> datetime | None:
     """When the customer may pause again."""
     last = state.heard.paused_at
-    return last + policies.current.of(state.facts.plan).pause.once_per if last else None
+    return last + policies.of(state.facts).pause.once_per if last else None
 
 
 def _as_of(state: Subscription) -> datetime:

@@ -1,19 +1,19 @@
-"""The numbers of the rules: the defaults of DOMAIN, to be changed per installation and per plan in `services/policy.yaml`."""
+"""The numbers of the rules: the defaults of DOMAIN, to be changed per installation, plan and country in `services/policy.yaml`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from offramp_schemas.base import Currency, MinorOrZero
 from offramp_schemas.request import FeedbackCode
-from services.runtime.policies import Duration, Policies, Section
+from services.runtime.policies import Policies, Section, Varied
+from services.runtime.policy_values import Country, Duration
 
 DAY = timedelta(days=1)
 Positive = Annotated[Duration, Field(gt=timedelta(0))]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 OfferKind = Literal["discount", "pause", "success_session"]
 EU = (
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
@@ -180,7 +180,7 @@ class WinBackRules(Section):
 
 
 class Rules(Section):
-    """All of it, for one plan."""
+    """All of it, as it holds for one customer."""
 
     cancellation: CancellationRules = CancellationRules()
     withdrawal: WithdrawalRules = WithdrawalRules()
@@ -204,29 +204,8 @@ class Rules(Section):
         return self
 
 
-class Policy(Rules):
-    """The rules for every plan, and what other plans change of them."""
-
-    plans: dict[str, Rules] = Field(default_factory=dict)
-
-    def of(self, plan: str) -> Rules:
-        """The rules of one plan."""
-        return self.plans.get(plan, self)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete_plans(cls, body: Any) -> Any:
-        """A plan says only what it changes. Merged before validation, so that a mistake is reported at its own line."""
-        if not isinstance(body, Mapping) or not isinstance(body.get("plans"), Mapping):
-            return body
-        general = {key: value for key, value in body.items() if key != "plans"}
-        return general | {"plans": {plan: _merged(general, changes) for plan, changes in body["plans"].items()}}
-
-
-def _merged(general: Any, changes: Any) -> Any:
-    if not isinstance(general, Mapping) or not isinstance(changes, Mapping):
-        return changes
-    return {**general, **{key: _merged(general.get(key), value) for key, value in changes.items()}}
+class Policy(Rules, Varied):
+    """The rules for everybody, and what plans and countries change of them."""
 
 
 LifecyclePolicies = Policies[Policy]

@@ -41,7 +41,7 @@ def awaited(state: Subscription, request_ref: str, when: When, policies: Lifecyc
     """The open acknowledgements with one more, unless refunds has answered it already: the web form may have been faster."""
     if request_ref in state.refund_acks or request_ref in state.heard.acknowledged:
         return state.refund_acks
-    due_at = when.now + policies.current.of(state.facts.plan).refunds.acknowledged_within
+    due_at = when.now + policies.of(state.facts).refunds.acknowledged_within
     return {**state.refund_acks, request_ref: RefundAck(when.now, due_at)}
 
 
@@ -62,7 +62,7 @@ def acknowledged(
 def unacknowledged(state: Subscription, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """Refunds is silent: ops are told, hourly."""
     ref = timer.name.partition(":")[2]
-    again = when.now + policies.current.of(state.facts.plan).refunds.remind_every
+    again = when.now + policies.of(state.facts).refunds.remind_every
     ack = replace(state.refund_acks[ref], due_at=again, reminders=state.refund_acks[ref].reminders + 1)
     fact = RefundUnacknowledged(
         contact=state.facts.contact,
@@ -80,7 +80,7 @@ def approved(state: Subscription, event: RefundApproved, when: When, policies: L
         return _refunded_after_end(state, event)
     if not event.full_payment or event.basis not in ("withdrawal", "guarantee"):
         return Ignored("what was paid for goes on")
-    if not policies.current.of(state.facts.plan).refunds.full_refund_ends:
+    if not policies.of(state.facts).refunds.full_refund_ends:
         return Ignored("the policy lets it go on")
     paid = next((each for each in state.heard.paid if each.payment_id == event.payment_id), None)
     if paid is None:

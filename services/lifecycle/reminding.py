@@ -45,7 +45,7 @@ def announced(state: Subscription, before: Subscription, now: datetime, policies
     """Another price that comes too soon for its first reminder is told at once: nobody shall learn it from the charge."""
     if not isinstance(state, Trialing | Active) or not isinstance(before, Trialing | Active):
         return ()
-    rules = policies.current.of(state.facts.plan).reminders
+    rules = policies.of(state.facts).reminders
     known = _known(before)
     return tuple(
         _upcoming(state, charge, now)

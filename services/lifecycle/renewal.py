@@ -15,7 +15,7 @@ from services.runtime.decision import Decision, TimerDue, When
 def trialing(facts: Facts, ends_at: datetime, now: datetime, policies: LifecyclePolicies, before: Subscription | None = None) -> Trialing:
     """In its trial, which counts as paid until it ends."""
     facts = replace(facts, paid_through=ends_at)
-    rules = policies.current.of(facts.plan)
+    rules = policies.of(facts)
     lapses_at = ends_at + rules.trial.settle_margin
     reminders = reminding.planned(facts, ends_at, now, rules, before)
     if before is None:
@@ -31,8 +31,8 @@ def active(facts: Facts, now: datetime, policies: LifecyclePolicies, before: Sub
     if isinstance(before, Active) and before.silence_at and facts.period_end and facts.period_end == before.facts.period_end:
         silence_at: datetime | None = before.silence_at
     else:
-        silence_at = None if facts.free else max(facts.expected_end, now) + policies.current.of(facts.plan).renewal.silent_for
-    reminders = reminding.planned(facts, None, now, policies.current.of(facts.plan), before)
+        silence_at = None if facts.free else max(facts.expected_end, now) + policies.of(facts).renewal.silent_for
+    reminders = reminding.planned(facts, None, now, policies.of(facts), before)
     if before is None:
         return Active(facts, silence_at=silence_at, reminders=reminders)
     inactivity = before.inactivity if isinstance(before, Trialing | Active) and facts.price_minor == 0 else None
@@ -41,6 +41,6 @@ def active(facts: Facts, now: datetime, policies: LifecyclePolicies, before: Sub
 
 def missing(state: Active, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The period ended and billing is silent: ops are told, daily; the customer keeps access."""
-    again = when.now + policies.current.of(state.facts.plan).renewal.silent_for
+    again = when.now + policies.of(state.facts).renewal.silent_for
     fact = RenewalMissing(contact=state.facts.contact, plan_name=state.facts.plan_name, period_end=state.facts.expected_end)
     return Decision(replace(state, silence_at=again), (fact,))

@@ -49,7 +49,7 @@ def due(state: Paused, timer: TimerDue, when: When, policies: LifecyclePolicies)
     """The last day of the pause has come."""
     if not needs_card(state.facts):
         return resumed(state, None, when, policies)
-    rules = policies.current.of(state.facts.plan).pause
+    rules = policies.of(state.facts).pause
     expires_at = when.now + rules.card_within
     asked = replace(
         data.put_off(state, expires_at, policies),
@@ -63,7 +63,7 @@ def due(state: Paused, timer: TimerDue, when: When, policies: LifecyclePolicies)
 def reminded(state: Paused, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """It is charged again soon, or ends soon for want of a card; after a downtime that outlasted it, what follows says enough."""
     until = state.expires_at or state.resumes_at
-    after = replace(state, remind_at=next_reminder(until, when.now, policies.current.of(state.facts.plan).pause.remind_before))
+    after = replace(state, remind_at=next_reminder(until, when.now, policies.of(state.facts).pause.remind_before))
     if when.now >= until:
         return Decision(after)
     if state.expires_at:
@@ -137,7 +137,7 @@ def _card_needed(state: Paused, policies: LifecyclePolicies) -> PaymentMethodNee
         price_minor=state.facts.price_minor,
         currency=state.facts.currency,
         interval=state.facts.interval,
-        give_by=state.expires_at or state.resumes_at + policies.current.of(state.facts.plan).pause.card_within,
+        give_by=state.expires_at or state.resumes_at + policies.of(state.facts).pause.card_within,
         declined=bool(state.facts.method and state.facts.method.declined),
         reminder=state.card_asked,
         data_deleted=_empty_at(state.resumes_at, state),

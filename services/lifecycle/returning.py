@@ -137,7 +137,7 @@ def _at_once(state: Ended, event: ReactivationRequested, when: When, policies: L
 
 def _waits_for_money(state: Ended, event: ReactivationRequested, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """Nothing is deleted meanwhile. Asked again, it waits anew."""
-    rules = policies.current.of(state.facts.plan).reactivation
+    rules = policies.of(state.facts).reactivation
     give_by = when.now + rules.pay_within
     waiting = Return(
         event.reference,

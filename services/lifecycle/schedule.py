@@ -61,6 +61,6 @@ def reconsidered(state: NonRenewing, when: When, policies: LifecyclePolicies) ->
     end = state.facts.period_end
     if when.at >= state.cancellation.canceled_at or state.trial_ends_at or end is None or end <= state.ends_at:
         return state, ()
-    rules = policies.current.of(state.facts.plan)
+    rules = policies.of(state.facts)
     moved = replace(state, ends_at=end, remind_at=reminder(end, when.now, rules))
     return moved, (confirmation(moved, rules),)

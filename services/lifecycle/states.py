@@ -41,7 +41,7 @@ class Reminder(Struct, frozen=True):
 
 
 class Dunning(Struct, frozen=True, omit_defaults=True):
-    """An unpaid invoice that is chased, by the schedule of the plan and policy version that it started under."""
+    """An unpaid invoice that is chased, by the schedule of the plan, country and policy version that it started under."""
 
     payment_id: str
     amount_minor: int
@@ -56,6 +56,7 @@ class Dunning(Struct, frozen=True, omit_defaults=True):
     step: int = 0
     card_brand: str | None = None
     card_last4: str | None = None
+    country: str = ""
 
 
 class Cancellation(Struct, frozen=True, omit_defaults=True):

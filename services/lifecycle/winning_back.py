@@ -16,7 +16,7 @@ VOLUNTARY: tuple[EndReason, ...] = ("requested", "withdrawal", "refunded")
 
 def first_at(facts: Facts, reason: EndReason, ended_at: datetime, policies: LifecyclePolicies) -> datetime | None:
     """When they are asked first. Nobody is asked back to what was taken from them, or to what a reseller sold."""
-    after = policies.current.of(facts.plan).win_back.after
+    after = policies.of(facts).win_back.after
     if not after or reason not in VOLUNTARY or facts.reseller:
         return None
     return ended_at + after[0]
@@ -24,7 +24,7 @@ def first_at(facts: Facts, reason: EndReason, ended_at: datetime, policies: Life
 
 def due(state: Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) -> Decision[Subscription]:
     """The next step, or the latest of those that a downtime has missed. Consent is that of this day, and who was forgotten has none."""
-    after = policies.current.of(state.facts.plan).win_back.after
+    after = policies.of(state.facts).win_back.after
     steps = max(state.win_backs + 1, sum(state.ended_at + each <= when.now for each in after))
     next_at = state.ended_at + after[steps] if steps < len(after) else None
     given = replace(state, win_backs=steps, win_back_at=next_at)

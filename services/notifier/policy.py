@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 from offramp_schemas.base import Email, Name
 from offramp_schemas.notification_events import Audience
 from services.notifier.states import MailClass
-from services.runtime.policies import Duration, Section
+from services.runtime.policies import Section
+from services.runtime.policy_values import Duration
 
 
 def zone_of(name: str) -> tzinfo:
@@ -164,9 +165,9 @@ class NotifierPolicy(Section):
     def _consistent(self) -> "NotifierPolicy":
         if list(self.try_again_after) != sorted(self.try_again_after):
             raise ValueError("try_again_after must grow")
-        if missing := {"proof", "status", "marketing"} - set(self.deliver_within):
         if self.proof_again_within >= self.proof_within:
             raise ValueError("proof_within must be longer than proof_again_within")
+        if missing := {"proof", "status", "marketing"} - set(self.deliver_within):
             raise ValueError(f"deliver_within needs: {', '.join(sorted(missing))}")
         for name, page in self.links:
             if page and not self.may_link(page):

@@ -89,4 +89,5 @@ def _customer(facts: SubscriptionFacts, when: When) -> Customer:
         plan_name=facts.plan_name,
         account_created_at=facts.account_created_at,
         as_of=when.at,
+        plan=facts.plan,
     )

@@ -67,7 +67,7 @@ class Refunds:
 
     def timers(self, state: Account) -> frozenset[Timer]:
         """Those of all its refunds, and of what others gave back."""
-        ours = (wakes.timers(each, self.policies[each.policy_version]) for each in state.refunds.values())
+        ours = (wakes.timers(each, self.policies.begun(each)) for each in state.refunds.values())
         return frozenset[Timer]().union(*ours, *(wakes.of_payment(each) for each in state.payments.values()))
 
     def name(self, state: Account) -> str:
@@ -170,7 +170,7 @@ class Refunds:
         return outcome
 
     def _case(self, account: Account, refund: Refund, when: When) -> Case:
-        return Case(account, refund.payment_id, self.policies[refund.policy_version], when, refund.refund_id)
+        return Case(account, refund.payment_id, self.policies.begun(refund), when, refund.refund_id)
 
 
 def _find(account: Account, event: AboutARefund) -> Refund | None:

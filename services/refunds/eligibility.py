@@ -8,11 +8,6 @@ from offramp_schemas.refund_request import RefundRequested
 from services.refunds.policy import Policy
 from services.refunds.states import Account
 
-EU = frozenset({
-    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
-    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
-})  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -41,7 +36,7 @@ def windows(account: Account, policy: Policy) -> tuple[Window, ...]:
     created = account.customer.account_created_at
     starts = created if policy.guarantee_starts == "account_created" and created else first_payment
     guarantee = Window("guarantee", starts, policy.guarantee_window)
-    if account.customer.consumer and account.customer.country in EU:
+    if account.customer.consumer and account.customer.country in policy.withdrawal_countries:
         return Window("withdrawal", first_payment, policy.withdrawal_window), guarantee
     return (guarantee,)
 

@@ -34,7 +34,7 @@ def surveyed(account: Account, event: CallAnswered, when: When, policies: Polici
     if survey is None or survey.waiting_for != event.key:
         return Ignored("nobody_waits_for_it")
     if event.answer is None:
-        ask_at = when.now + wait(policies.current.unknown_waits, survey.patience)
+        ask_at = when.now + wait(policies.of(account.customer).unknown_waits, survey.patience)
         later = replace(survey, waiting_for=None, ask_at=ask_at, patience=survey.patience + 1, again=False)
         return Decision(account.with_payment(replace(payment, survey=later)))
     payment = replace(payment, survey=replace(survey, waiting_for=None, patience=0, again=False))
@@ -50,7 +50,7 @@ def remind(account: Account, provider_refund_id: str, when: When, policies: Poli
     """Nobody has explained it in time: said again, daily, and the provider is asked whether it still stands."""
     payment = next(each for each in account.payments.values() if provider_refund_id in each.foreign)
     foreign = payment.foreign[provider_refund_id]
-    remind_at = when.now + policies[foreign.policy_version].repeat_every
+    remind_at = when.now + policies.begun(foreign).repeat_every
     again = replace(foreign, said=foreign.said + 1, remind_at=remind_at)
     payment = _with(payment, again)
     asked = look(account.with_payment(payment), payment)
@@ -97,8 +97,10 @@ def _record(
             account, told = failed.state, (*told, *failed.events)
             payment = account.payments[payment.payment_id]
         elif counts and each.amount_minor > 0 and not _ours(account, each):
-            act_by = policies.current.calendar.after(when.now, policies.current.attend_within)
-            foreign = ForeignRefund(each.id, each.amount_minor, each.status, when.now, act_by, policies.version, remind_at=act_by)
+            policy, whose = policies.of(account.customer), account.customer
+            act_by = policy.calendar.after(when.now, policy.attend_within)
+            foreign = ForeignRefund(each.id, each.amount_minor, each.status, when.now, act_by, policies.version, act_by)
+            foreign = replace(foreign, plan=whose.plan, country=whose.country)
             payment = _with(payment, foreign)
             account = account.with_payment(payment)
             told = (*told, _seen(account, payment, foreign))

@@ -33,6 +33,8 @@ class ForeignRefund(Struct, frozen=True):
     """None: the case is closed."""
     said: int = 1
     owner: str = "ops"
+    plan: str = ""
+    country: str = ""
 
     @property
     def counts(self) -> bool:

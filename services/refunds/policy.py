@@ -11,11 +11,17 @@ from pydantic import AfterValidator
 
 from offramp_schemas.base import Currency, MinorOrZero
 from services.refunds.business_days import Calendar
-from services.runtime import policies
+from services.runtime import policy_values
+from services.runtime.policies import Varied
+from services.runtime.policy_values import Country
 
-Duration = Annotated[policies.Duration, Gt(timedelta(0))]  # a wait of no time would be waited for again at once, for ever
+Duration = Annotated[policy_values.Duration, Gt(timedelta(0))]  # a wait of no time would be waited for again at once, for ever
 Waits = Annotated[tuple[Duration, ...], Len(min_length=1)]
 BusinessDays = Annotated[int, Gt(0)]
+EU = (
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
+    "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+)  # fmt: skip
 
 
 def _known_country(country: str) -> str:
@@ -32,12 +38,14 @@ def _known_zone(zone: str) -> str:
     return zone
 
 
-class Policy(policies.Section):
-    """Who gets money back, who decides, and how long anything may take. A refund keeps the version it began with."""
+class Policy(Varied):
+    """Who gets money back, who decides, and how long anything may take. A refund keeps the version, plan and country it began with."""
 
     country: Annotated[str, AfterValidator(_known_country)] = "IE"
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Dublin"
 
+    withdrawal_countries: tuple[Country, ...] = EU
+    """Whose consumers can withdraw."""
     withdrawal_window: Duration = timedelta(days=14)
     withdrawal_pays_within: Duration = timedelta(days=14)
     guarantee_window: Duration = timedelta(days=30)

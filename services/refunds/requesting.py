@@ -51,7 +51,7 @@ def _of_present_period(payment: Payment, account: Account, at: datetime, policy:
 
 def hear(account: Account, request: RefundRequested, when: When, policies: Policies[Policy]) -> Decision[Refund] | NotSeenYet | Refused:
     """A request for a refund that is not known yet."""
-    policy = policies.current
+    policy = policies.of(account.customer)
     if request.requested_by not in _MAY_ASK.get(request.cause, {request.requested_by}):
         return Refused(Reason.NOT_ALLOWED, f"{request.requested_by} can't ask for a refund by cause of {request.cause}")
     payment = payment_of(account, request, when.at, policy)
@@ -84,6 +84,8 @@ def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor:
         amount_minor=amount_minor,
         currency=payment.currency,
         policy_version=version,
+        plan=case.account.customer.plan,
+        country=case.account.customer.country,
         informed_at=case.when.at,
         promise_due_at=promise_due_at,
         told_due_at=promise_due_at,

@@ -25,6 +25,7 @@ class Customer(Struct, frozen=True):
     plan_name: str
     account_created_at: datetime | None
     as_of: datetime
+    plan: str = ""  # its id; unknown of whom was last heard before it was kept
 
     @property
     def contact(self) -> Contact:
@@ -170,6 +171,9 @@ class Refund(Struct, frozen=True):
     """Attempts since a person last acted."""
     appealed_at: datetime | None = None
     """When the customer had it looked at again, after it was rejected."""
+    plan: str = ""
+    country: str = ""
+    """With `policy_version`, what it began under."""
 
     @property
     def state(self) -> str:

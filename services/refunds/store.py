@@ -82,7 +82,7 @@ class RefundStore:
             "legal_due_at": refund.legal_due_at,
             "told_due_at": refund.told_due_at,
             "owner": refund.owner,
-            "next_action_at": next_action_at(refund, self.policies[refund.policy_version]),
+            "next_action_at": next_action_at(refund, self.policies.begun(refund)),
             "deadline_at": refund.deadline_at,
             "escalation": refund.escalation.level,
             "settlement_ref": stage.settlement_ref if isinstance(stage, SettledManually) else None,

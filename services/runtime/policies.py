@@ -1,15 +1,16 @@
 """The policy file: one YAML, a section per service, errors that name the line. A version is pinned by what it started."""
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from services.runtime.policy_values import changed, known_country
 
 SECTIONS = frozenset({"lifecycle", "refunds", "notifier"})
 DEFAULT_FILE = Path(__file__).parent.parent / "policy.yaml"
@@ -19,30 +20,78 @@ class PolicyError(Exception):
     """A policy that can't be used; the message names file, line and key."""
 
 
-_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?", re.ASCII)
-
-
-def _duration(value: object) -> object:
-    """A bare number is refused: nobody would know its unit."""
-    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith(("P", "-P"))):
-        return value
-    if isinstance(value, str) and value.strip() and (found := _DURATION.fullmatch(value.strip())):
-        days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    raise ValueError("a duration is written like 3d, 1h, 15m or 1d12h")
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
-"""Of a policy: `3d`, `1h`, `15m`, `1d12h` or ISO 8601; never negative."""
-
-
 class Section(BaseModel):
     """Base of every policy model: frozen, no unknown key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Varied(Section):
+    """A section in which plans and countries say what differs for them. The country's word is the last, since it is the law's.
+
+    What can't be meant of a plan, of a country, or of both together is a mistake of the file.
+    """
+
+    plans: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    countries: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def of(self, plan: str, country: str) -> Self:
+        """What holds for a plan in a country. Not for every event: `Policies.of` remembers it."""
+        rules = self
+        for changes in (self.plans.get(plan), self.countries.get(country)):
+            if changes is not None:
+                rules = type(self).model_validate(changed(rules.model_dump(exclude=set(_LAYERS)), changes))
+        return rules
+
+    @model_validator(mode="after")
+    def _every_combination_can_be_meant(self) -> Self:
+        alone = [*self._mistakes("plans"), *self._mistakes("countries")]
+        if mistakes := alone or [each for plan in self.plans for each in self._mistakes("countries", plan)]:
+            raise ValidationError.from_exception_data(type(self).__name__, mistakes)
+        return self
+
+    def _mistakes(self, layer: str, plan: str = "") -> Iterator[InitErrorDetails]:
+        for name, changes in getattr(self, layer).items():
+            for key in changes.keys() & _LAYERS:
+                yield _mistake((layer, name, key), f"neither plans nor countries can be said of {name} alone")
+            try:
+                self.of(name, "") if layer == "plans" else self.of(plan, known_country(name))
+            except ValidationError as error:
+                beside = f" (for the plan {plan})" if plan else ""
+                yield from (_mistake((layer, name, *each["loc"]), f"{each['msg']}{beside}") for each in error.errors(include_url=False))
+            except ValueError as error:
+                yield _mistake((layer, name), str(error))
+
+
+_LAYERS = ("plans", "countries")
+
+
+def _mistake(place: tuple[str | int, ...], problem: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("said", "{problem}", {"problem": problem}), loc=place, input=None)
+
+
+class Whose(Protocol):
+    """Whoever has a plan and a country."""
+
+    @property
+    def plan(self) -> str:
+        """Its id."""
+
+    @property
+    def country(self) -> str:
+        """ISO 3166, two letters."""
+
+
+class Begun(Whose, Protocol):
+    """What keeps the numbers that it began with."""
+
+    @property
+    def policy_version(self) -> int:
+        """The version of then; plan and country are those of then, too."""
+
+
 Policy = TypeVar("Policy", bound=Section)
+VariedPolicy = TypeVar("VariedPolicy", bound=Varied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +101,29 @@ class Policies(Generic[Policy]):
     version: int
     by_version: Mapping[int, Policy]
     sha256: bytes = field(default=b"", repr=False)
+    _found: dict[tuple[int, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def current(self) -> Policy:
         """The policy of whatever starts now."""
         return self.by_version[self.version]
 
-    def __getitem__(self, version: int) -> Policy:
-        return self.by_version[version]
+    def of(self: "Policies[VariedPolicy]", whose: Whose) -> VariedPolicy:
+        """What holds now for their plan and country."""
+        return self._of(self.version, whose)
+
+    def begun(self: "Policies[VariedPolicy]", what: Begun) -> VariedPolicy:
+        """What holds for something that began under a version, whatever came later."""
+        return self._of(what.policy_version, what)
+
+    def _of(self: "Policies[VariedPolicy]", version: int, whose: Whose) -> VariedPolicy:
+        policy = self.by_version[version]
+        plan, country = whose.plan, whose.country
+        key = version, plan if plan in policy.plans else "", country if country in policy.countries else ""
+        found: VariedPolicy | None = self._found.get(key)
+        if found is None:
+            found = self._found[key] = policy.of(plan, country)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +150,15 @@ class PolicyFile:
         return _line(self.root, location)
 
 
+class _Loader(yaml.SafeLoader):
+    """Leaves `no` to the models, which know whether a country is meant or a yes or no."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def opened(path: Path) -> PolicyFile:
     """The file, whose sections nobody has looked at yet. Raises PolicyError."""
     try:
@@ -95,8 +168,8 @@ def opened(path: Path) -> PolicyFile:
     except ValueError:
         raise PolicyError(f"{path}:1: not YAML: not UTF-8") from None
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        body = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=_Loader)
+        body = yaml.load(text, Loader=_Loader)  # noqa: S506  # it is a safe one
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         raise PolicyError(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {problem or error}") from None

@@ -18,6 +18,7 @@ from tests.console.conftest import Offramp
 
 START = datetime(2026, 5, 4, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
+VARIANTS = "plans: {}\n  countries: {}\n\n"  # of lifecycle
 
 
 @pytest.fixture
@@ -72,12 +73,16 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("old", "new", "odd"),
     [
-        ("withdrawal_window: 14d ", "withdrawal_window: 7d ", "refunds.withdrawal_window: consumers in the EU have 14 days by law"),
-        ("withdrawal_window: 14d ", "withdrawal_window: 20d ", "lifecycle.withdrawal.window: refunds.withdrawal_window is 20d"),
+        ("withdrawal_window: *withdrawal ", "withdrawal_window: 7d ", "refunds.withdrawal_window: consumers in the EU have 14 days by law"),
+        ("withdrawal_window: *withdrawal ", "withdrawal_window: 20d ", "lifecycle.withdrawal.window: refunds.withdrawal_window is 20d"),
         ("withdrawal_pays_within: 14d", "withdrawal_pays_within: 15d", "refunds.withdrawal_pays_within: by law"),
         ("steps: [1d, 3d, 5d, 7d]   #", "steps: [1d, 30d]   #", "lifecycle.dunning.steps: it goes on until the next monthly charge"),
-        ("plans: {}", "plans: {pro: {dunning: {steps: [1d, 40d]}}}", "lifecycle.plans.pro.dunning.steps: it goes on until"),
-        ("plans: {}", "plans: {pro: {trial: {settle_margin: 1h}}}", "lifecycle.plans.pro: it says nothing that does not hold"),
+        (VARIANTS, "plans: {pro: {dunning: {steps: [1d, 40d]}}}\n\n", "lifecycle.plans.pro.dunning.steps: it goes on until"),
+        (VARIANTS, "plans: {pro: {trial: {settle_margin: 1h}}}\n\n", "lifecycle.plans.pro: it says nothing that does not hold"),
+        (VARIANTS, "countries:\n    DE: {cancellation: {notice: 90d}}\n\n", "lifecycle.countries.DE.cancellation.notice: more"),
+        (VARIANTS, "countries:\n    DE: {withdrawal: {window: 30d}}\n\n", "lifecycle.countries.DE.withdrawal.window: refunds"),
+        (VARIANTS, "countries:\n    DE: {trial: {settle_margin: 1h}}\n\n", "lifecycle.countries.DE: it says nothing"),
+        ("  withdrawal_countries: *withdrawal_countries", "  withdrawal_countries: [DE]", "lifecycle.withdrawal.countries: refunds.withd"),
         ("discount_percent: 30", "discount_percent: 100", "lifecycle.offers.discount_percent: whoever accepts pays nothing"),
         ("guarantee_window: 30d", "guarantee_window: 7d", "refunds.guarantee_window: it is shorter than the right of withdrawal"),
         ("    EUR: 20000\n", "    EUR: 0\n", "refunds.approve_up_to.EUR: a person decides about every refund"),
@@ -97,18 +102,28 @@ def test_what_is_allowed_but_seldom_meant_is_a_warning_at_its_line(
 
 
 def test_numbers_that_differ_are_told_as_the_file_has_them(file: Path) -> None:
-    new = policy.read(changed(file, ("grace: 5d ", "grace: 10d "), ("plans: {}", "plans: {pro: {trial: {settle_margin: 2h}}}")))[1]
+    own = """plans:
+    pro: {trial: {settle_margin: 2h}, cancellation: {notice: 60d}}
+    max: {trial: {settle_margin: 2h}}
+  countries:
+    DE: {cancellation: {notice: {at_most: 28d}}}
+
+"""
+    new = policy.read(changed(file, ("grace: 5d ", "grace: 10d "), (VARIANTS, own)))[1]
     assert policy.changes(policy.read(DEFAULT_FILE)[1], new) == [
         ("lifecycle.data.grace", "5d", "10d"),
+        ("lifecycle.cancellation.notice (pro)", "0s", "60d"),
         ("lifecycle.trial.settle_margin (pro)", "1h", "2h"),
+        ("lifecycle.cancellation.notice (pro, DE)", "0s", "28d"),
+        ("lifecycle.trial.settle_margin (max)", "1h", "2h"),
     ]
 
 
 def started(price_minor: int = 4900, **more: Any) -> SubscriptionStarted:
     return SubscriptionStarted(
         customer_id="cus_1", owner_id="usr_1", contact=Contact(email="ada@example.com", name="Ada"), plan="pro", plan_name="Pro",
-        price_minor=price_minor, currency="EUR", country="US", consumer=True, current_period_start=START,
-        current_period_end=START + 30 * DAY, **more,
+        price_minor=price_minor, currency="EUR", consumer=True, current_period_start=START, current_period_end=START + 30 * DAY,
+        **{"country": "US"} | more,
     )  # fmt: skip
 
 
@@ -136,6 +151,13 @@ def test_a_longer_guarantee_would_have_paid_back_what_was_rejected_and_ended_wha
     decision = next(each for each in found if each.key.what == "refund-requested")
     assert (decision.key.service, said(decision.old, decision.new)) == ("refunds", "refund-rejected → rejected")
     assert said(decision.new, decision.old) == "refund-received, refund-approved → submitting"
+
+
+def test_what_holds_in_one_country_alone_is_decided_otherwise_there_alone(file: Path) -> None:
+    there = changed(file, (VARIANTS, "countries:\n    US: {cancellation: {notice: 60d}}\n\n"))
+    leave = CancellationRequested(reference="CAN-1", requested_by=Requester(user_id="usr_1"))
+    assert replayed(there, (0 * DAY, started()), (DAY, leave))
+    assert replayed(there, (0 * DAY, started(country="CA")), (DAY, leave)) == []
 
 
 def test_other_dunning_steps_fire_at_their_own_times(file: Path) -> None:
