@@ -43,7 +43,9 @@ class SubscriptionFacts(Event):
     account_created_at: Moment | None = None
     country: Country
     consumer: bool = Field(description="false: a business, without the consumer's right of withdrawal")
-    marketing_consent: bool = False
+    marketing_consent: bool = Field(
+        default=False, description="where it becomes true, they agreed at the event's time: also after an opt-out"
+    )
     reseller: Reseller | None = None
     payment_method_on_file: bool | None = Field(default=None, description="false: a card has to be asked for; none: billing does not say")
     card_brand: Name | None = None

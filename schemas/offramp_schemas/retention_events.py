@@ -10,6 +10,9 @@ from offramp_schemas.lifecycle_events import DataStage, LifecycleFact
 from offramp_schemas.request import FeedbackCode
 
 Consent = Annotated[bool, Field(description="to marketing mail, which this asks for")]
+ConsentedAt = Annotated[
+    Moment | None, Field(description="when the customer agreed to marketing mail: who opted out before that wants it again")
+]
 
 
 class RetentionOffer(Part):
@@ -34,6 +37,7 @@ class RetentionOffered(LifecycleFact):
     ends_at: Moment = Field(description="of access, if the offer is not accepted")
     offer: RetentionOffer
     marketing_consent: Consent = False
+    marketing_consented_at: ConsentedAt = None
 
 
 class RetentionOfferApplied(LifecycleFact):
@@ -91,6 +95,7 @@ class SurveyDue(LifecycleFact):
     reference: Id = Field(description="of the cancellation")
     ends_at: Moment = Field(description="of access; it may be past")
     marketing_consent: Consent = False
+    marketing_consented_at: ConsentedAt = None
 
 
 class PersonalOutreachRequested(LifecycleFact):
@@ -119,3 +124,4 @@ class WinBackDue(LifecycleFact):
     interval: Interval
     data_stage: DataStage
     retained_until: Moment | None = Field(default=None, description="until then the data waits; none: it is gone, and nothing promises it")
+    marketing_consented_at: ConsentedAt = None

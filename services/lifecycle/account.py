@@ -100,6 +100,7 @@ def _facts(event: SubscriptionFacts, at: datetime, contract_at: datetime) -> Fac
         paid_through=event.current_period_end,
         commitment_ends_at=event.commitment_ends_at,
         marketing_consent=event.marketing_consent,
+        consented_at=at if event.marketing_consent else None,
         account_created_at=event.account_created_at,
         method=_method(event, at),
         reseller=Seller(reseller.reseller_id, reseller.name, reseller.contact) if reseller else None,
@@ -129,7 +130,12 @@ def _longer_trial(state: Trialing, trial_ends_at: datetime, when: When) -> datet
 
 
 def _newer(known: Facts, picture: Facts) -> Facts:
-    """The picture, but with the period and the card that are known where those are newer, or the picture does not say."""
+    """The picture, but with the period and the card that are known where those are newer, or the picture does not say.
+
+    Who goes on agreeing to marketing has not agreed anew.
+    """
+    if picture.marketing_consent and known.marketing_consent and picture.customer_id == known.customer_id:
+        picture = replace(picture, consented_at=known.consented_at)
     if known.method and (picture.method is None or known.method.as_of > picture.as_of):
         picture = replace(picture, method=known.method)
     if picture.as_of >= known.period_as_of:

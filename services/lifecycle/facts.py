@@ -66,6 +66,7 @@ class Facts(Struct, frozen=True, omit_defaults=True):
     paid_through: datetime | None = None  # earlier than period_end while the present period is unpaid
     commitment_ends_at: datetime | None = None
     marketing_consent: bool = False
+    consented_at: datetime | None = None  # to marketing; None: not, or before anybody kept it
     reseller: Seller | None = None
     account_created_at: datetime | None = None
     method: PaymentMethod | None = None  # None: billing has not said

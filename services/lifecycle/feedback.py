@@ -83,6 +83,7 @@ def survey_due(state: NonRenewing | Ended, timer: TimerDue, when: When, policies
         reference=state.cancellation.reference,
         ends_at=state.ends_at if isinstance(state, NonRenewing) else state.ended_at,
         marketing_consent=state.facts.marketing_consent,
+        marketing_consented_at=state.facts.consented_at,
     )
     return Decision(asked, (fact,))
 

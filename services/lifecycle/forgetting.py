@@ -37,7 +37,13 @@ def erased(state: Subscription, event: PersonErased, when: When, policies: Lifec
 def nobody(facts: Facts, at: datetime) -> Facts:
     """The facts without the person, to whom no marketing is sent and who has no card here."""
     return replace(
-        facts, email=ERASED.email, name=ERASED.name, locale=ERASED.locale, marketing_consent=False, method=PaymentMethod(False, at)
+        facts,
+        email=ERASED.email,
+        name=ERASED.name,
+        locale=ERASED.locale,
+        marketing_consent=False,
+        consented_at=None,
+        method=PaymentMethod(False, at),
     )
 
 

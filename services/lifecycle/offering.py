@@ -41,6 +41,7 @@ def beside(
         ends_at=state.ends_at,
         offer=told(offer, state.facts, policies),
         marketing_consent=state.facts.marketing_consent,
+        marketing_consented_at=state.facts.consented_at,
     )
     return replace(state, heard=replace(state.heard, offer=offer, offered_at=when.now)), (fact,)
 

@@ -42,5 +42,6 @@ def due(state: Ended, timer: TimerDue, when: When, policies: LifecyclePolicies) 
         interval=state.facts.interval,
         data_stage=state.data_stage,
         retained_until=state.ask_deletion_at if state.data_stage in ("grace", "retained") else None,
+        marketing_consented_at=state.facts.consented_at,
     )
     return Decision(given, (fact,))

@@ -7,7 +7,7 @@ from offramp_schemas.email_feedback import EmailComplained, Unsubscribed
 from offramp_schemas.lifecycle_events import LifecycleFact, PersonForgotten
 from offramp_schemas.notification_events import AlertRaised, MarketingOptedOut
 from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
-from offramp_schemas.retention_events import RetentionOffered, SurveyDue
+from offramp_schemas.retention_events import RetentionOffered, SurveyDue, WinBackDue
 from services.notifier import cases
 from services.notifier.alerts import Alert, alert_for
 from services.notifier.causes import voided_by
@@ -27,6 +27,7 @@ def hear(desk: Desk, box: Correspondence, event: LifecycleFact | RefundFact) -> 
     template = choice.template if isinstance(choice, Tell) else ""
     if _is_told(known.told.get(template, ()), event.version) or (not newer and not template and alert is None):
         return Ignored("nothing_new")
+    box = _agreed(box, event)
     steps = _void(desk, box, about, event) + (_readdressed(desk, box, event) if newer else [])
     if isinstance(choice, Tell):
         step = desk.write(box, _draft(about, choice, event))
@@ -126,21 +127,37 @@ def is_nobodys(box: Postbox, mail: Mail) -> bool:
 
 
 def opt_out(desk: Desk, box: Correspondence, event: Unsubscribed | EmailComplained) -> Decision[Correspondence] | Ignored:
-    """No more marketing, and nothing else is held back. Who complained was annoyed by something: somebody looks at it."""
-    complaint = isinstance(event, EmailComplained)
+    """No more marketing until they agree anew, and nothing else is held back. Who complained was annoyed: somebody looks at it."""
     if isinstance(event, EmailComplained) and event.kind == "not-spam":
         return Ignored("not_spam")  # the recipient takes an earlier complaint back; consent is not ours to restore
     mail = find(box, event.message_id)
-    steps = [desk.void(each, f"opted_out.{_cause(event)}") for each in box.mails if each.mail_class == "marketing" and each.gone is None]
-    decision = settle(replace(box, opted_out=box.opted_out or _cause(event)), steps)
-    if box.opted_out is None:
-        decision = _with(decision, MarketingOptedOut(cause=_cause(event), mail_id=mail.mail_id if mail else None))
-    elif not complaint:
-        return Ignored("nothing_new")
-    if complaint:
+    mail_id = mail.mail_id if mail else None
+    decision = _opted_out(desk, box, _cause(event), mail_id)
+    if isinstance(event, EmailComplained):
         act_by = desk.now + desk.policy.undeliverable.act_within
-        decision = _with(decision, Alert("ops", "complaint", mail.mail_id if mail else None, act_by).raised(desk.entity_id))
+        said = Decision(box) if isinstance(decision, Ignored) else decision
+        return _with(said, Alert("ops", "complaint", mail_id, act_by).raised(desk.entity_id))
     return decision
+
+
+def _opted_out(desk: Desk, box: Correspondence, cause: OptOut, mail_id: str | None) -> Decision[Correspondence] | Ignored:
+    """What was said last counts, by when it was said; of one moment, the no."""
+    if box.consented_at and desk.at < box.consented_at:
+        return Ignored("agreed_since")
+    if box.opted_out and box.opted_out_at and desk.at <= box.opted_out_at:
+        return Ignored("nothing_new")
+    steps = [desk.void(each, f"opted_out.{cause}") for each in box.mails if each.mail_class == "marketing" and each.gone is None]
+    decision = settle(replace(box, opted_out=box.opted_out or cause, opted_out_at=desk.at), steps)
+    return decision if box.opted_out else _with(decision, MarketingOptedOut(cause=cause, mail_id=mail_id))
+
+
+def _agreed(box: Correspondence, event: LifecycleFact | RefundFact) -> Correspondence:
+    """An agreement to marketing that is newer than the opt-out ends it; one that is older changes nothing."""
+    at = event.marketing_consented_at if isinstance(event, RetentionOffered | SurveyDue | WinBackDue) else None
+    if at is None or (box.consented_at and at <= box.consented_at):
+        return box
+    over = box.opted_out and box.opted_out_at and at > box.opted_out_at
+    return replace(box, consented_at=at, opted_out=None if over else box.opted_out, opted_out_at=None if over else box.opted_out_at)
 
 
 def _cause(event: Unsubscribed | EmailComplained) -> OptOut:

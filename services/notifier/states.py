@@ -85,7 +85,11 @@ class Correspondence(Postbox, frozen=True, kw_only=True, omit_defaults=True, tag
 
     facts: dict[str, Fact] = {}
     opted_out: OptOut | None = None
-    """Marketing is over, for this reason."""
+    """Marketing is over, for this reason, until they agree to it anew."""
+    opted_out_at: datetime | None = None
+    """None: it was before anybody kept it, and no agreement is known to be newer."""
+    consented_at: datetime | None = None
+    """The newest agreement to marketing that was heard of."""
     forgotten: bool = False
     """The customer asked to be: nothing is written but about a refund that is still open."""
 

@@ -70,6 +70,24 @@ def test_consent_is_that_of_the_day() -> None:
     assert [step for step, *_ in steps(given.passes(days=400))] == [2]
 
 
+def test_whoever_goes_on_agreeing_has_agreed_when_they_first_did_and_anew_after_having_taken_it_back() -> None:
+    story = gone().passes(days=5)
+    story.hears(changed(marketing_consent=True))
+    assert story.state.facts.consented_at == NOW
+    story.passes(days=5).hears(changed(marketing_consent=False))
+    assert story.state.facts.consented_at is None
+    story.passes(days=5).hears(changed(marketing_consent=True))
+    story.hears(changed(marketing_consent=False), at=NOW)  # an older picture, heard late
+    (fact,) = story.passes(days=20).heard_of(WinBackDue)
+    assert fact.marketing_consented_at == NOW + 15 * DAY
+
+
+def test_another_customer_who_took_it_over_has_agreed_for_themselves() -> None:
+    story = gone().passes(days=5)
+    story.hears(changed(marketing_consent=True, customer_id="cus_other"))
+    assert story.state.facts.consented_at == NOW + 5 * DAY
+
+
 def test_who_asked_to_be_forgotten_is_never_asked() -> None:
     story = gone()
     story.hears(erased())

@@ -1,5 +1,7 @@
 """Advertising reaches who agreed to it, until they say no; nothing else is held back for that."""
 
+from datetime import timedelta
+
 import pytest
 
 from offramp_schemas import lifecycle_events as lifecycle
@@ -9,6 +11,7 @@ from offramp_schemas.email_feedback import EmailBounced, EmailComplained, Unsubs
 from offramp_schemas.notification_events import AlertRaised, EmailFailed, EmailSuppressed, MarketingOptedOut
 from services.notifier.decide import Notifier
 from services.notifier.policy import NotifierPolicy
+from services.notifier.states import Correspondence
 from services.runtime.decision import Decision, Ignored, When
 from services.runtime.policies import single
 from tests.notifier.given import NOW, POLICY, SUBSCRIPTION, Desk, example
@@ -70,6 +73,64 @@ def test_unsubscribing_twice_is_told_once() -> None:
     desk.hear(example(Unsubscribed))
     assert isinstance(desk.hear(example(Unsubscribed)), Ignored)
     assert len(desk.heard(MarketingOptedOut)) == 1
+
+
+def agreed(desk: Desk, hour: int, version: int) -> None:
+    """An offer is heard, and with it when the customer agreed to such mail."""
+    desk.hear(offered(version).model_copy(update={"marketing_consented_at": NOW + timedelta(hours=hour)}))
+
+
+@pytest.mark.parametrize(
+    ("heard", "wanted"),
+    [
+        ([("yes", 1), ("no", 2)], False),
+        ([("no", 2), ("yes", 3)], True),
+        ([("no", 2), ("yes", 2)], False),
+        ([("yes", 2), ("no", 2)], False),
+        ([("no", 2), ("yes", 3), ("no", 4)], False),
+        ([("no", 2), ("yes", 3), ("no", 4), ("yes", 5)], True),
+        # crossed, or late
+        ([("yes", 3), ("no", 2)], True),
+        ([("no", 2), ("yes", 1)], False),
+        ([("no", 2), ("no", 4), ("yes", 3)], False),
+        ([("no", 4), ("no", 2), ("yes", 3)], False),
+        ([("yes", 5), ("no", 2), ("yes", 3)], True),
+    ],
+)
+def test_of_agreeing_and_unsubscribing_the_newer_counts_in_whatever_order_they_are_heard(
+    heard: list[tuple[str, int]], wanted: bool
+) -> None:
+    desk = Desk(now=NOW + timedelta(days=1))
+    for version, (word, hour) in enumerate(heard, start=5):
+        if word == "yes":
+            agreed(desk, hour, version)
+        else:
+            desk.hear(example(Unsubscribed), at=NOW + timedelta(hours=hour))
+    agreed(desk, 0, 20)  # the next follow-up may have been said before
+    assert (desk.mail("retention_offer").state == "queued") is wanted
+
+
+def test_the_account_service_hears_of_each_opt_out_but_not_of_one_that_is_older_than_the_agreement() -> None:
+    desk = Desk(now=NOW + timedelta(days=1))
+    for version, hour in enumerate((2, 4), start=5):
+        desk.hear(example(Unsubscribed), at=NOW + timedelta(hours=hour))
+        agreed(desk, hour + 1, version)
+    assert isinstance(desk.hear(example(Unsubscribed), at=NOW + timedelta(hours=4)), Ignored)
+    assert len(desk.heard(MarketingOptedOut)) == 2
+
+
+def test_a_complaint_from_before_the_agreement_is_looked_at_and_ends_nothing() -> None:
+    desk = Desk(now=NOW + timedelta(days=1))
+    agreed(desk, 3, 5)
+    desk.hear(example(EmailComplained), at=NOW + timedelta(hours=2))
+    assert [alert.cause for alert in desk.heard(AlertRaised)] == ["complaint"]
+    assert (desk.mail("retention_offer").state, desk.heard(MarketingOptedOut)) == ("queued", [])
+
+
+def test_an_opt_out_of_which_nobody_kept_the_time_stands() -> None:
+    desk = Desk(state=Correspondence(opted_out="unsubscribed"))
+    agreed(desk, 3, 5)
+    assert why_not(desk) == [("retention_offer", "opted_out", "unsubscribed")]
 
 
 def test_a_complaint_ends_advertising_and_somebody_looks_at_it() -> None:
