@@ -73,9 +73,9 @@ def test_consent_is_that_of_the_day() -> None:
 def test_whoever_goes_on_agreeing_has_agreed_when_they_first_did_and_anew_after_having_taken_it_back() -> None:
     story = gone().passes(days=5)
     story.hears(changed(marketing_consent=True))
-    assert story.state.facts.consented_at == NOW
+    goes_on = story.state.facts.consented_at
     story.passes(days=5).hears(changed(marketing_consent=False))
-    assert story.state.facts.consented_at is None
+    assert (goes_on, story.state.facts.consented_at) == (NOW, None)
     story.passes(days=5).hears(changed(marketing_consent=True))
     story.hears(changed(marketing_consent=False), at=NOW)  # an older picture, heard late
     (fact,) = story.passes(days=20).heard_of(WinBackDue)
