@@ -5,7 +5,7 @@ A request that refunds has not acknowledged in time is told to ops, again and ag
 
 from collections.abc import Mapping
 from typing import Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -17,14 +17,14 @@ from services.lifecycle import ending
 from services.lifecycle.facts import REMEMBERED
 from services.lifecycle.policy import LifecyclePolicies
 from services.lifecycle.states import Ended, RefundAck, Subscription
-from services.runtime.decision import Decision, Ignored, NotSeenYet, Outcome, TimerDue, When
+from services.runtime.decision import Decision, Ignored, NotSeenYet, Outcome, TimerDue, When, id_of
 
 CHARGED_IN_ERROR = UUID("9b0a2f5e-6c41-5b8f-8f0e-2f6f1f0c7a11")
 
 
 def reference_of(payment_id: str) -> str:
     """The `request_ref` under which a payment charged in error is asked back: one, however often it is heard of."""
-    return str(uuid5(CHARGED_IN_ERROR, payment_id))
+    return id_of(CHARGED_IN_ERROR, payment_id)
 
 
 def wished(request: CancellationRequested) -> RefundRequested:

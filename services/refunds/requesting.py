@@ -15,7 +15,7 @@ from services.refunds.policy import Policy
 from services.refunds.reviewing import reject, wait_for_a_person
 from services.refunds.states import Account, PendingReview, Refund, Rejected
 from services.refunds.submitting import approve
-from services.runtime.decision import Decision, NotSeenYet, Refused, When
+from services.runtime.decision import Decision, NotSeenYet, Refused, When, id_of
 from services.runtime.policies import Policies
 
 _REFUNDS = uuid.UUID("0b6c7c52-54c8-5d0a-8a3a-2d0c8c6f7a11")
@@ -24,7 +24,7 @@ _MAY_ASK = {"goodwill": {"ops"}, "charged_in_error": {"lifecycle", "ops"}}
 
 def refund_id(payment_id: str, request_ref: str) -> str:
     """The same payment and reference are the same refund, whoever asks and however often."""
-    return str(uuid.uuid5(_REFUNDS, f"{payment_id}|{request_ref}"))
+    return id_of(_REFUNDS, f"{payment_id}|{request_ref}")
 
 
 def known(account: Account, request: RefundRequested) -> Refund | None:
