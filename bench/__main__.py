@@ -9,16 +9,17 @@ from typing import Annotated, Literal
 import cyclopts
 from rich.console import Console
 
-from bench import figures, latency, machine, page, resources, throughput
+from bench import figures, latency, machine, mailing, page, resources, throughput
 from bench.figures import Figure
 from bench.scale import FULL, QUICK, Scale
 from dev import foreground
 
-Name = Literal["throughput", "follow-up", "first-mail", "backlog", "idle"]
+Name = Literal["throughput", "follow-up", "first-mail", "mails", "backlog", "idle"]
 MEASURES: dict[Name, Callable[[Scale], Awaitable[list[Figure]]]] = {
     "throughput": throughput.measure,
     "follow-up": latency.follow_up,
     "first-mail": latency.first_mail,
+    "mails": mailing.measure,
     "backlog": resources.backlog,
     "idle": resources.idle,
 }

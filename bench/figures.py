@@ -49,6 +49,11 @@ def at_most(name: str, unit: str, values: Sequence[float], most: float) -> Figur
     return Figure(name, unit, values, f"at most {most:g} {unit}", [most] * len(values), "<= 1")
 
 
+def at_least(name: str, unit: str, values: Sequence[float], least: float) -> Figure:
+    """A figure that is compared with the least that it may be."""
+    return Figure(name, unit, values, f"at least {least:g} {unit}", [least] * len(values), ">= 1")
+
+
 def write_json(figures: Sequence[Figure], file: Path) -> None:
     """For machines."""
     rows = [

@@ -10,11 +10,14 @@ from datetime import UTC, datetime, timedelta
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from offramp_schemas import TOPIC_OF, Contact, Envelope, Event, encode
+from offramp_schemas import TOPIC_OF, Contact, Envelope, Event, encode, examples
 from offramp_schemas.account import SubscriptionStarted
 from offramp_schemas.payment import PaymentFailed, PaymentSucceeded
+from offramp_schemas.refund_events import RefundApproved, RefundIssued, RefundReceived
 
 SUBSCRIPTIONS = 20_000
+LANGUAGES = ("en", "bg", "et", "tr", "fr", "es")
+REFUND_MAILS = tuple(examples.load(kind) for kind in (RefundReceived, RefundApproved, RefundIssued))
 FEW = 5_000
 YARDSTICK_EVENTS, YARDSTICK_OUT = "yardstick.events", "yardstick.out"
 
@@ -94,6 +97,22 @@ def paid(count: int) -> Iterable[tuple[str, Event]]:
                 period_start=now - timedelta(days=3), period_end=now + timedelta(days=27),
             ),
         )  # fmt: skip
+
+
+def refunded(count: int) -> Iterable[tuple[str, Event]]:
+    """What refunds says of so many refunds, each of another customer: three facts, and a mail for each."""
+    told_due_at = datetime.now(UTC) + timedelta(days=2)
+    for number in range(count):
+        contact = Contact(email=f"c{number}@example.com", name="Ada", locale=LANGUAGES[number % len(LANGUAGES)])
+        for version, fact in enumerate(REFUND_MAILS, 1):
+            own = {
+                "refund_id": f"re_{number}",
+                "contact": contact,
+                "version": version,
+                "told_due_at": told_due_at,
+                "deadline_at": told_due_at,
+            }
+            yield name_of(number), fact.model_copy(update=own)
 
 
 async def yardstick_events(kafka: str, count: int, subscriptions: int = SUBSCRIPTIONS) -> None:

@@ -37,10 +37,11 @@ async def measure(scale: Scale) -> list[Figure]:
     ours, ceilings, faststreams = [], [], []
     async with System.start(durable=True, processes=NONE, settings={"OFFRAMP_BATCH_RECORDS": str(scale.batch)}) as system:
         await set_up(system, scale.charges)
+        servers = yardstick.servers(system)
         for _ in range(scale.rounds):
-            ceilings.append(await yardstick.run(system, "bench.ceiling", events=scale.charges, batch=scale.batch))
+            ceilings.append(await yardstick.run(system, "bench.ceiling", **servers, events=scale.charges, batch=scale.batch))
             ours.append(await one_run(system, scale.charges))
-            faststreams.append(await yardstick.run(system, "bench.peer_faststream", events=scale.faststream))
+            faststreams.append(await yardstick.run(system, "bench.peer_faststream", **servers, events=scale.faststream))
     relayed, ceiling = [run.relayed for run in ours], f"the ceiling in batches of {scale.batch}"
     return [
         Figure("lifecycle: Kafka, stored, Kafka", "events/s", relayed, ceiling, [each["relayed"] for each in ceilings], ">= 0.6"),

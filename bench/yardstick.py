@@ -20,15 +20,23 @@ ROOT = Path(__file__).parent.parent
 
 async def run(system: System, module: str, **options: Any) -> dict[str, float]:
     """What it printed. Raises StackError with the end of its log if it failed."""
-    command = [sys.executable, "-m", module, "--kafka", system.stack.kafka, "--dsn", system.stack.postgres_dsn]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "schemas")])}
+    command = [sys.executable, "-m", module, *(f"--{name}={value}" for name, value in options.items())]
     await checkpoint(system)
-    child = Child.start(module, command, system.directory, dies_with=signal.SIGKILL, environment=environment)
+    child = Child.start(module, command, system.directory, dies_with=signal.SIGKILL, environment=environment())
     if not await child.done():
         raise StackError(f"{module} failed:\n{child.last_words(15)}")
     result: dict[str, float] = json.loads(child.last_words(1))
     return result
+
+
+def servers(system: System) -> dict[str, str]:
+    """The options of a yardstick that reads Kafka and writes to Postgres."""
+    return {"kafka": system.stack.kafka, "dsn": system.stack.postgres_dsn}
+
+
+def environment() -> dict[str, str]:
+    """In which a process finds the code that is measured."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "schemas")])}
 
 
 async def checkpoint(system: System) -> None:
