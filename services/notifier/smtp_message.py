@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy as email_policy
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from services.runtime.decision import id_of
 
 THREADS = uuid.UUID("5f0e5b52-51a3-5c5f-8d3e-3a1f3f0e0003")
 _POLICY = email_policy.SMTP
+_END = "\r\n"
 
 
 class Unsendable(Exception):
@@ -39,15 +40,10 @@ def build(request: Mapping[str, Any], rendered: Rendered, policy: NotifierPolicy
     Raises Unsendable for advertising that could not be unsubscribed from.
     """
     to, sender = ascii_domain(request["to"]), ascii_domain(policy.sender.address)
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = _from(policy.sender.name, sender)
-    message["To"] = to
-    message["Subject"] = _line(rendered.subject)
-    if policy.sender.reply_to:
-        message["Reply-To"] = policy.sender.reply_to
-    headers = b"".join(_POLICY.fold_binary(name, value) for name, value in message.items())
+    headers = _whose(policy.sender.name, sender, policy.sender.reply_to) + _subject(_line(rendered.subject))
     headers += _own(
         {
+            "To": to,
             "Date": format_datetime(datetime.fromisoformat(request["date"])),
             "Message-ID": request["message_id"],
             "References": f"<{id_of(THREADS, request['subscription_id'])}@{policy.sender.domain}>",
@@ -84,16 +80,26 @@ def _alternatives(rendered: Rendered) -> bytes:
 
 
 def _own(headers: Mapping[str, str]) -> bytes:
-    """Headers that nobody but us had a word in: written as they are, since parsing and folding takes longer than rendering the mail."""
-    return b"".join(
-        f"{name}: {value}\r\n".encode() if value.isascii() else _POLICY.fold_binary(name, _POLICY.header_factory(name, value))
-        for name, value in headers.items()
-    )
+    """Ours, or such that the contract leaves nothing to fold: written as they are, since parsing takes longer than rendering the mail."""
+    return b"".join(f"{name}: {value}\r\n".encode() if value.isascii() else _folded(name, value) for name, value in headers.items())
+
+
+def _subject(line: str) -> bytes:
+    """In several times less time than `EmailMessage`, and with every space. What looks as if it were encoded already is encoded again."""
+    charset = "us-ascii" if line.isascii() and "=?" not in line else "utf-8"
+    return f"Subject: {Header(line, charset, header_name='Subject').encode(linesep=_END)}\r\n".encode("ascii")
 
 
 @lru_cache(maxsize=16)
-def _from(name: str, address: str) -> Any:
-    return _POLICY.header_factory("From", str(Address(_line(name), addr_spec=address)))
+def _whose(name: str, address: str, reply_to: str | None) -> bytes:
+    """The sender's headers: the same in every mail."""
+    written = _folded("From", str(Address(_line(name), addr_spec=address)))
+    return written + _folded("Reply-To", reply_to) if reply_to else written
+
+
+def _folded(name: str, value: str) -> bytes:
+    written: bytes = _POLICY.fold_binary(name, _POLICY.header_factory(name, value))
+    return written
 
 
 def ascii_domain(address: str) -> str:
