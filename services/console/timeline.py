@@ -12,7 +12,7 @@ from services.console.trouble import Trouble
 _FACTS = (
     "plan_name", "plan", "customer_id", "owner_id", "email", "canceled_at", "ends_at", "ended_at", "end_reason", "current_period_end",
     "trial_ends_at", "resumes_at", "data_stage", "inactive_since", "deactivation_due_at", "payment_id", "request_ref", "basis",
-    "informed_at", "promise_due_at", "legal_due_at", "told_due_at", "owner", "deadline_at", "settlement_ref",
+    "informed_at", "promise_due_at", "legal_due_at", "told_due_at", "owner", "deadline_at", "approved_by", "comment", "settlement_ref",
 )  # fmt: skip
 
 
@@ -58,10 +58,14 @@ def _head(kind: str, id_: str, row: Row, now: datetime) -> None:
     amount = words.money(row["amount_minor"], row["currency"]) if "amount_minor" in row else ""
     screen.out.print(screen.heading(f"{kind} {id_}", "  ".join(part for part in (row.get("state", ""), amount) if part)))
     for name in _FACTS:
-        if (value := row.get(name)) not in (None, ""):
-            shown = f"{words.moment(value)}  {words.away(value, now)}" if isinstance(value, datetime) else str(value)
+        if (value := row.get(name)) not in (None, "", []):
+            shown = f"{words.moment(value)}  {words.away(value, now)}" if isinstance(value, datetime) else _plain(value)
             screen.out.print(screen.quiet(f"  {name.removesuffix('_at').replace('_', ' '):<20} "), shown, sep="")
     screen.out.print()
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else " ".join(str(value).split())
 
 
 def _timeline(moments: Iterable[Moment], now: datetime) -> None:

@@ -9,7 +9,7 @@ from offramp_schemas.account import PersonErased, SubscriptionFacts, Subscriptio
 from offramp_schemas.base import ERASED
 from offramp_schemas.payment import PaymentSucceeded
 from services.refunds.payments import Payment
-from services.refunds.states import Account, Customer
+from services.refunds.states import Account, Customer, PendingReview, Refund
 from services.runtime.decision import Decision, Ignored, When
 
 Told = SubscriptionFacts | SubscriptionRenewed | PaymentSucceeded | PersonErased
@@ -72,10 +72,19 @@ def erased(account: Account) -> Decision[Account] | Ignored:
 
 
 def forget(account: Account) -> Account:
-    """Who asked to be forgotten is, as soon as no refund is open."""
-    if not account.erased or account.customer.email == ERASED.email or not all(each.over for each in account.refunds.values()):
+    """Who asked to be forgotten is: their words at once, the address as soon as no refund is open."""
+    if not account.erased:
+        return account
+    account = replace(account, refunds={each.refund_id: _wordless(each) for each in account.refunds.values()})
+    if account.customer.email == ERASED.email or not all(each.over for each in account.refunds.values()):
         return account
     return replace(account, customer=replace(account.customer, email=ERASED.email, name=ERASED.name, locale=ERASED.locale))
+
+
+def _wordless(refund: Refund) -> Refund:
+    """Free text may name anybody."""
+    stage = refund.stage
+    return replace(refund, stage=replace(stage, comment=None)) if isinstance(stage, PendingReview) and stage.comment else refund
 
 
 def _customer(facts: SubscriptionFacts, when: When) -> Customer:

@@ -21,9 +21,9 @@ def wait_for_a_person(
     case: Case, refund: Refund, approvals: int, decides_by: datetime, comment: str | None
 ) -> tuple[Refund, RefundReviewNeeded]:
     """The refund until then, and what ops hear."""
-    stage = PendingReview(approvals)
+    stage = PendingReview(approvals, comment=comment)
     waits = enter(case, refund, stage, decides_by)
-    return waits, _ask(case, waits, stage, comment)
+    return waits, _ask(case, waits, stage)
 
 
 def decided(case: Case, refund: Refund, event: RefundDecided) -> Decision[Refund] | Refused:
@@ -71,7 +71,7 @@ def _approve(case: Case, refund: Refund, stage: PendingReview, person: str) -> D
     return Decision(waits, (_ask(case, waits, stage),))
 
 
-def _ask(case: Case, refund: Refund, stage: PendingReview, comment: str | None = None) -> RefundReviewNeeded:
+def _ask(case: Case, refund: Refund, stage: PendingReview) -> RefundReviewNeeded:
     return case.say(
         RefundReviewNeeded,
         refund,
@@ -79,5 +79,5 @@ def _ask(case: Case, refund: Refund, stage: PendingReview, comment: str | None =
         approvals_needed=stage.approvals_needed,
         approved_by=stage.approved_by,
         appeal=refund.appealed_at is not None,
-        comment=comment,
+        comment=stage.comment,
     )

@@ -64,6 +64,8 @@ class PendingReview(Struct, frozen=True, tag_field="state", tag="pending_review"
 
     approvals_needed: int = 1
     approved_by: tuple[str, ...] = ()
+    comment: str | None = None
+    """What the customer says, for each of them; it goes with the stage, or with the person."""
 
 
 class Approved(Struct, frozen=True, tag_field="state", tag="approved"):

@@ -4,6 +4,7 @@ from offramp_schemas import Contact
 from offramp_schemas.account import PersonErased, SubscriptionChanged
 from offramp_schemas.base import ERASED
 from offramp_schemas.refund_events import RefundClosed, RefundReceived
+from offramp_schemas.refund_request import RefundDecided
 from services.refunds.states import decode, encode
 from services.runtime.decision import Ignored, NotSeenYet
 from tests.refunds.desk import DAY, Desk, requested, started
@@ -48,6 +49,16 @@ def test_while_one_of_two_refunds_is_open_the_address_stays() -> None:
     assert desk.account is not None
     assert [each.over for each in desk.account.refunds.values()] == [True, False]
     assert desk.account.customer.email == "ada@example.com"
+
+
+def test_who_asked_to_be_forgotten_leaves_no_words_of_theirs_with_a_refund_that_waits() -> None:
+    desk = Desk.with_a_payment(amount_minor=100_001)
+    desk.hear(requested(comment="my mother paid for it"))
+    desk.hear(PersonErased())
+    assert desk.account is not None
+    assert b"my mother" not in encode(desk.account)
+    (asked,) = desk.hear(RefundDecided(request_ref="CAN-1", decision="approve", decided_by="grace"))
+    assert (asked.comment, asked.approved_by, asked.contact.email) == (None, ("grace",), "ada@example.com")
 
 
 def test_a_later_picture_does_not_bring_the_person_back() -> None:

@@ -63,6 +63,17 @@ def test_above_the_second_limit_two_different_persons_approve() -> None:
     assert (approved.approved_by, approved.also_approved_by, desk.refund.state) == ("grace", "alan", "submitting")
 
 
+def test_the_second_person_is_told_what_the_customer_says_like_the_first() -> None:
+    desk = Desk.with_a_payment(amount_minor=100_001)
+    desk.hear(requested(comment="it never worked"))
+    (again,) = desk.hear(decides("approve", "grace"))
+    assert [each.comment for each in desk.all_told(RefundReviewNeeded)] == ["it never worked", "it never worked"]
+    assert again.approved_by == ("grace",)
+    desk.hear(decides("approve", "alan"))
+    assert desk.account is not None
+    assert b"it never worked" not in encode(desk.account), "decided, nobody needs it any longer"
+
+
 @pytest.mark.parametrize("again", ["grace", "Grace"])
 def test_the_same_person_can_not_approve_twice_and_is_told_why(again: str) -> None:
     desk = large()
@@ -91,7 +102,9 @@ def test_a_refund_that_waited_before_there_was_a_second_limit_waits_for_one_pers
     desk = large()
     assert desk.account is not None
     before = (
-        encode(desk.account).replace(b'"approvals_needed":2,"approved_by":[]', b"").replace(b'"pending_review",}', b'"pending_review"}')
+        encode(desk.account)
+        .replace(b'"approvals_needed":2,"approved_by":[],"comment":null', b"")
+        .replace(b'"pending_review",}', b'"pending_review"}')
     )
     assert b"approvals_needed" not in before
     desk.account = decode(before)
