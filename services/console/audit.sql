@@ -108,6 +108,21 @@ from accounts a left join refunds r on r.subscription_id = a.subscription_id and
 where not exists (select from dead_letters d where d.reason = 'timer_stuck' and d.resolved_at is null and d.key = convert_to(a.subscription_id, 'UTF8'))
 group by a.subscription_id, a.wake_at, a.open_refunds having a.open_refunds <> count(r.refund_id) or coalesce(a.wake_at, 'infinity') > min(r.next_action_at)
 
+-- name: foreign_refund_asleep
+-- a refund that somebody else made and nobody has explained, without an owner, a next action or a deadline
+select a.subscription_id, payment.key as payment_id, theirs.key as provider_refund_id, f.owner, f.next_action_at, f.deadline_at
+from accounts a cross join jsonb_each(a.details -> 'payments') payment cross join jsonb_each(payment.value -> 'foreign') theirs
+left join foreign_refunds f on (f.payment_id, f.provider_refund_id) = (payment.key, theirs.key)
+where theirs.value ->> 'remind_at' is not null and (coalesce(f.owner, '') = '' or f.next_action_at is null or f.deadline_at is null)
+
+-- name: foreign_refund_not_counted
+-- a refund account that wakes later than an unexplained refund of somebody else's needs, or miscounts those (one in quarantine may)
+select a.subscription_id, a.wake_at, min(f.next_action_at) as needed_at, a.open_cases, count(f.payment_id) as counted
+from accounts a left join foreign_refunds f on f.subscription_id = a.subscription_id and f.next_action_at is not null
+where not exists (select from dead_letters d where d.reason = 'timer_stuck' and d.resolved_at is null and d.key = convert_to(a.subscription_id, 'UTF8'))
+group by a.subscription_id, a.wake_at, a.open_cases
+having coalesce(a.open_cases, 0) <> count(f.payment_id) or coalesce(a.wake_at, 'infinity') > min(f.next_action_at)
+
 -- name: question_that_nobody_asks
 -- an attempt that waits for the answer to a call that is not open
 select a.subscription_id, r.key as refund_id, attempt ->> 'waiting_for' as waiting_for

@@ -98,6 +98,8 @@ async def tail(
 async def refunds(*, overdue: Flag = False, json: Json = False) -> int:
     """List the open refunds: whose turn it is, and by when. One that has succeeded stays open for a while: banks send money back.
 
+    `foreign`: somebody else made it, and nobody has explained it yet; `offramp publish foreign-refund-explained` does.
+
     Parameters
     ----------
     overdue

@@ -63,16 +63,25 @@ select now from test_clock
 select to_jsonb(s) as row from subscriptions s where subscription_id = $1
 
 -- name: refunds_of
--- every refund of one subscription
-select to_jsonb(r) as row from refunds r where subscription_id = $1 order by informed_at
+-- every refund of one subscription, and what a person who decides has to know: who approved it already, and what the customer says
+select to_jsonb(r) || jsonb_build_object('approved_by', stage -> 'approved_by', 'comment', stage -> 'comment') as row
+from refunds r join accounts a using(subscription_id) cross join lateral (select a.details #> array['refunds', r.refund_id::text, 'stage'] as stage) of_it
+where subscription_id = $1 order by informed_at
 
 -- name: refund
--- by its id or by the reference that asked for it
-select to_jsonb(r) as row from refunds r where refund_id::text = $1 or request_ref = $1 order by informed_at desc limit 1
+-- the same by its id or by the reference that asked for it
+select to_jsonb(r) || jsonb_build_object('approved_by', stage -> 'approved_by', 'comment', stage -> 'comment') as row
+from refunds r join accounts a using(subscription_id) cross join lateral (select a.details #> array['refunds', r.refund_id::text, 'stage'] as stage) of_it
+where refund_id::text = $1 or request_ref = $1 order by informed_at desc limit 1
 
 -- name: open_refunds
--- whatever is not over has somebody whose turn it is
-select to_jsonb(r) as row from refunds r where next_action_at is not null order by deadline_at nulls last, refund_id limit $1
+-- whatever is not over has somebody whose turn it is; one that somebody else made, until it is explained
+select row from (
+  select to_jsonb(r) as row, deadline_at from refunds r where next_action_at is not null
+  union all
+  select to_jsonb(f) || jsonb_build_object('refund_id', provider_refund_id, 'state', 'foreign', 'informed_at', seen_at), deadline_at
+  from foreign_refunds f where next_action_at is not null) open
+order by deadline_at nulls last, row ->> 'refund_id' limit $1
 
 -- name: correspondence
 -- when the notifier wakes for this subscription

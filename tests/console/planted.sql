@@ -10,8 +10,10 @@ insert into lifecycle.subscriptions(subscription_id, version, state, customer_id
   values('sub_1', 1, 'active', 'cus_1', 'pro', 100, 'EUR', now() + interval '1 day', '{"refund_acks": {}}');
 insert into refunds.policies values(1, 'x', '{}', now());
 insert into refunds.accounts values('sub_1', 1, 'DE', true, 1, now() + interval '1 day', null,
-  '{"refunds": {"r": {"attempts": [{"waiting_for": null}]}}}');
-insert into refunds.payments values('pay_1', 'sub_1', 'pi_1', 'EUR', 1000, now(), 700);
+  '{"refunds": {"r": {"attempts": [{"waiting_for": null}]}}, "payments": {"pay_1": {"foreign": {"re_9": {"remind_at": "2026-03-02T10:00:00Z"}}}}}');
+update refunds.accounts set open_cases = 1;
+insert into refunds.payments values('pay_1', 'sub_1', 'pi_1', 'EUR', 1000, now(), 700, 100);
+insert into refunds.foreign_refunds values('pay_1', 're_9', 'sub_1', 'EUR', 100, 'succeeded', now(), 'ops', now() + interval '1 day', now() + interval '1 day');
 insert into refunds.refunds values('00000000-0000-0000-0000-000000000001', 'pay_1', 'EUR', 'sub_1', 'REF-1', 700, 'goodwill', 1, 1, 'a@b.c', 'en',
   'pending', now(), now(), null, now(), 'ops', now() + interval '1 day', now() + interval '9 days');
 insert into refunds.refund_attempts values('00000000-0000-0000-0000-000000000001', 1, 'key_1', now(), 're_1', 'pending', null);
@@ -99,6 +101,14 @@ update refunds set deadline_at = null;
 -- name: account_sleeps_too_long
 -- refunds
 update accounts set wake_at = now() + interval '2 days';
+
+-- name: foreign_refund_asleep
+-- refunds
+update foreign_refunds set owner = '';
+
+-- name: foreign_refund_not_counted
+-- refunds
+update accounts set open_cases = 0;
 
 -- name: question_that_nobody_asks
 -- refunds

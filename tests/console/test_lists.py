@@ -62,6 +62,22 @@ async def test_overdue_refunds_alone_and_a_status_that_a_script_can_ask_for(offr
     assert (LATE in said.out, REFUND in said.out, said.status) == (True, False, 1)
 
 
+async def test_a_refund_that_somebody_else_made_is_listed_until_it_is_explained(
+    offramp: Offramp, tables: "asyncpg.Connection[Any]"
+) -> None:
+    await tables.execute(
+        "insert into refunds.foreign_refunds values('pay_1', 're_77', 'sub_anna', 'EUR', 900, 'succeeded', '2026-03-11 12:00Z', 'ops', "
+        "'2026-03-12 11:30Z', '2026-03-12 11:30Z')"
+    )
+    said = await offramp("refunds", "--overdue")
+    row = next(line for line in said.out.splitlines() if "re_77" in line)
+    for expected in ("sub_anna", "foreign", "9.00 EUR", "ops", "2026-03-12 11:30", "1d"):
+        assert expected in row
+    assert "2 overdue" in said.out
+    await tables.execute("update refunds.foreign_refunds set owner = null, next_action_at = null")
+    assert "re_77" not in (await offramp("refunds")).out
+
+
 async def test_refunds_are_json_for_programs(offramp: Offramp) -> None:
     rows = json.loads((await offramp("refunds", "--json")).out)
     assert {row["refund_id"] for row in rows} == {REFUND, LATE}
@@ -79,6 +95,15 @@ async def test_a_refund_is_shown_by_its_id_or_its_reference(offramp: Offramp, na
     ):
         assert expected in shown
     assert LATE not in shown
+
+
+async def test_whoever_decides_sees_what_the_customer_says_and_who_approved_it_before(
+    offramp: Offramp, tables: "asyncpg.Connection[Any]"
+) -> None:
+    stage = {"state": "pending_review", "approvals_needed": 2, "approved_by": ["grace"], "comment": "it never worked\nfor me"}
+    await tables.execute("update refunds.accounts set details = $1", json.dumps({"refunds": {REFUND: {"stage": stage}}}))
+    shown = " ".join((await offramp("show", REFUND)).out.split())
+    assert "approved by grace comment it never worked for me" in shown
 
 
 async def test_a_mail_is_shown_with_its_text(offramp: Offramp) -> None:
