@@ -71,7 +71,7 @@ def told_while_the_server_is_away() -> Desk:
         desk.hear(example(fact, refund_id="re_1", version=version))
         for call in desk.calls[made:] if version < 3 else ():
             desk.answer(call, trouble="unreachable")
-        desk.wait(MINUTE / 2)
+        desk.wait(MINUTE / 4)
     return desk
 
 
@@ -86,7 +86,7 @@ def test_proofs_that_wait_for_the_server_go_together_when_the_first_of_them_is_t
         desk.answer(call, trouble="unreachable")
         desk.now += MINUTE / 6
     made = len(desk.calls)
-    desk.wait(POLICY.proof_again_within - MINUTE / 2)
+    desk.wait(POLICY.proof_again_within)
     assert [call.request["template"] for call in desk.calls[made:]] == ["refund_received", "refund_approved", "refund_issued"]
 
 
