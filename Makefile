@@ -21,8 +21,8 @@ demo: $(STAMP) ## Start the stack and the services, and play four stories over t
 run: $(STAMP) ## Run the stack and the services until Ctrl-C (ARGS="--fresh --test-clock", ARGS=--help)
 	@$(BIN)/python -m dev.run $(ARGS)
 
-test: $(STAMP) ## Run the tests, on a stack of their own
-	@$(BIN)/pytest --quiet
+test: $(STAMP) ## Run the tests, in two processes with a stack each (ARGS="-n 0 -k dunning": in one)
+	@$(BIN)/pytest --quiet --numprocesses 2 --dist loadfile $(ARGS)
 
 e2e: $(STAMP) ## Run the whole system by docker compose, and tests against it from outside (ARGS="-k dunning")
 	@$(BIN)/pytest --quiet $(ARGS) tests/e2e

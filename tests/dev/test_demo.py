@@ -12,7 +12,10 @@ from dev.demo.page import WIDTH, Page
 from dev.demo.play import play
 
 
-async def test_the_four_stories_end_as_they_should_and_are_told_on_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_four_stories_end_as_they_should_and_are_told_on_the_way(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))  # where there is less, lines are broken
     await play(Page())  # raises where anything stored, mailed or paid is not as expected
     printed = capsys.readouterr().out
     for words in (
