@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dev.demo.cast import ANNA, BEGINS, BEN, CARA, DAVE, EMMA, FINN, GINA, HUGO, IVY, Customer, day
-from dev.sandbox.behaviour import Behaviour, Behaviours
+from dev.sandbox.behaviour import Behaviour, Behaviours, silent_after_doing
 from offramp_schemas import Event
 from offramp_schemas.account import DataDeleted, SubscriptionRenewed
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
@@ -17,7 +17,6 @@ from offramp_schemas.request import CancellationRequested, Requester
 
 Provider = Callable[[Behaviours], None]
 _UNUSED_SINCE = day(3, 3, 9) - timedelta(days=60)
-_NO_ANSWER = 0.05  # seconds until a gateway would give up, here
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,7 @@ def _banks_take_an_hour(provider: Behaviours) -> None:
 
 
 def _falls_silent(provider: Behaviours) -> None:
-    """It is asked whether it knows the refund (no), does it, and breaks the connection; from then on it answers nothing."""
-    provider.tell(Behaviour(do="silent", payment="pi_cara_1", times=None, seconds=_NO_ANSWER))
-    provider.tell(Behaviour(do="slow", payment="pi_cara_1", on="read", seconds=0))
-    provider.tell(Behaviour(do="cut_after_doing", payment="pi_cara_1"))
+    provider.tell(*silent_after_doing("pi_cara_1"))
 
 
 def _refuses_the_card(provider: Behaviours) -> None:

@@ -52,19 +52,28 @@ class Behaviour(msgspec.Struct, forbid_unknown_fields=True):
         return fits and self.times != 0 and self.payment in {ANY, payment}
 
 
+def silent_after_doing(payment: str, seconds: float = 0.05) -> tuple[Behaviour, ...]:
+    """It does the next refund and breaks the connection; then it answers nothing about it. `seconds` until a gateway would give up."""
+    return (
+        Behaviour(do="silent", payment=payment, times=None, seconds=seconds),
+        Behaviour(do="slow", payment=payment, on="read", seconds=0),  # the first question, whether it knows the refund, is answered: no
+        Behaviour(do="cut_after_doing", payment=payment),
+    )
+
+
 class Behaviours:
     """The instructions in force. The latest that applies is followed."""
 
     def __init__(self) -> None:
         self.told: list[Behaviour] = []
 
-    def tell(self, behaviour: Behaviour) -> None:
+    def tell(self, *behaviours: Behaviour) -> None:
         """From now on."""
-        self.told.append(behaviour)
+        self.told += behaviours
 
-    def behave(self) -> None:
-        """All is well again."""
-        self.told.clear()
+    def behave(self, payment: str | None = None) -> None:
+        """All is well again, for everybody or for one payment."""
+        self.told = [each for each in self.told if payment not in {None, each.payment}]
 
     def for_request(self, payment: str | None, *, reading: bool = False) -> Behaviour | None:
         """How to answer this request; it counts."""

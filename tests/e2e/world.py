@@ -12,8 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from dev.sandbox.behaviour import silent_after_doing
 from offramp_schemas import TOPIC_OF, TOPICS, BadRecord, Envelope, Event, decode, encode
 from tests.e2e.customers import Customer
 from tests.e2e.engine import Ended
@@ -126,13 +128,8 @@ class World:
     @asynccontextmanager
     async def silent_provider(self, customer: Customer) -> AsyncIterator[None]:
         """It does this customer's next refund and breaks the connection; then it answers nothing about it, until the block is left."""
-        payment, gateway_waits = f"pi_{customer.key}_1", 0.05  # seconds
-        for behaviour in (
-            {"do": "silent", "times": None, "seconds": gateway_waits},
-            {"do": "slow", "on": "read", "seconds": 0},  # the first question, whether it knows the refund, is answered: no
-            {"do": "cut_after_doing"},
-        ):
-            await self.ask("POST", "PROVIDER", "/sandbox/behave", {"payment": payment, **behaviour})
+        for behaviour in silent_after_doing(customer.charge()):
+            await self.ask("POST", "PROVIDER", "/sandbox/behave", msgspec.to_builtins(behaviour))
         try:
             yield
         finally:
@@ -141,7 +138,7 @@ class World:
     async def paid_back(self, customer: Customer) -> list[int]:
         """What the provider says that it paid back to somebody."""
         refunds = (await self.ask("GET", "PROVIDER", "/sandbox/refunds"))["data"]
-        return [each["amount"] for each in refunds if each["payment_intent"] == f"pi_{customer.key}_1"]
+        return [each["amount"] for each in refunds if each["payment_intent"] == customer.charge()]
 
     async def ask(self, method: str, whom: str, path: str, body: Any = None) -> Any:
         """The JSON that one of the HTTP APIs answers with."""
