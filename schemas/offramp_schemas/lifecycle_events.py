@@ -134,6 +134,12 @@ class SubscriptionDataDeleted(LifecycleFact):
     deleted_at: Moment
 
 
+class LiveDataDeleted(LifecycleFact):
+    """For ops: data was deleted although its subscription goes on, or goes on again. The customer is told the truth."""
+
+    deleted_at: Moment
+
+
 class PersonForgotten(LifecycleFact):
     """The customer asked to be forgotten; `contact` is overwritten from here on. What is open about them goes nowhere, but refunds."""
 

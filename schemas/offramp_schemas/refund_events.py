@@ -75,6 +75,17 @@ class RefundRejected(RefundFact):
     repeat: bool = Field(default=False, description="lifecycle asked again for what was answered before: the customer knows already")
 
 
+class NothingToRefund(FollowUp):
+    """Money was asked back, and no payment is known that it could come from. Should one be heard of later, the request is taken up."""
+
+    request_ref: Id
+    contact: Contact
+    plan_name: Name
+    asked_at: Moment
+    as_of: Moment = Field(description="no payment was known then, although everything was read that had been said")
+    repeat: bool = Field(default=False, description="lifecycle asked again for what was answered before: the customer knows already")
+
+
 class RefundIssued(RefundFact):
     """The provider has it."""
 

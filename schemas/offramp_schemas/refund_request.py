@@ -6,6 +6,8 @@ from pydantic import Field
 
 from offramp_schemas.base import Currency, Event, FreeText, Id, Minor, Moment, Name
 
+SETTLED_BY = ("bank transfer", "other card", "wallet", "check", "cash", "account credit", "voucher")
+
 
 class RefundRequested(Event):
     """Somebody wants money back. (payment, `request_ref`) names the refund: the same twice is one refund."""
@@ -50,7 +52,10 @@ class RefundSettledManually(_AboutARefund):
 
     decided_by: Id
     settlement_ref: Id = Field(description="of the bank transfer, voucher, …")
-    method: Name = "bank transfer"
+    method: Name = Field(
+        default="bank transfer",
+        description=f"the customer reads {', '.join(SETTLED_BY[:-1])} and {SETTLED_BY[-1]} in their language, and any other word as it is",
+    )
     settled_at: Moment | None = None
 
 

@@ -131,7 +131,12 @@ LIFECYCLE_EVENTS = Topic(
 )
 REFUND_EVENTS = Topic(
     "refund.events.v1",
-    (*_facts(refund_events, refund_events.RefundFact), refund_events.ForeignRefundSeen, refund_events.ForeignRefundClosed),
+    (
+        *_facts(refund_events, refund_events.RefundFact),
+        refund_events.NothingToRefund,
+        refund_events.ForeignRefundSeen,
+        refund_events.ForeignRefundClosed,
+    ),
     ("refunds",),
     ("notifier", "lifecycle"),
     "what refunds states about refunds",

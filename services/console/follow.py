@@ -7,7 +7,7 @@ from datetime import datetime
 
 from offramp_schemas import TOPICS, Envelope, FollowUp
 from offramp_schemas.notification_events import EmailFailed, EmailSent, EmailSuppressed
-from offramp_schemas.refund_events import RefundFact
+from offramp_schemas.refund_events import NothingToRefund, RefundFact
 from services.console import screen, words
 from services.console.database import SERVICES, Database, Row
 from services.console.kafka import Place, Reader, Seen
@@ -82,8 +82,10 @@ class Follow:
             case EmailFailed() as mail:
                 self._say(who, "undeliverable", mail.template, mail.reason)
             case fact:
-                if isinstance(fact, FollowUp):
-                    self._about.add((fact.refund_id if isinstance(fact, RefundFact) else envelope.subject, fact.version))
+                if isinstance(fact, RefundFact | NothingToRefund):
+                    self._about.add((fact.refund_id if isinstance(fact, RefundFact) else fact.request_ref, fact.version))
+                elif isinstance(fact, FollowUp):
+                    self._about.add((envelope.subject, fact.version))
                 self._say(who, "told", fact.kebab(), words.gist(fact))
 
     def _dead(self, seen: Seen) -> None:

@@ -131,6 +131,10 @@ def _refused(fact: refund.RefundRejected) -> Said:
     yield "money", f"{words.money(fact.amount_minor, fact.currency)} does not come back: {fact.rule.replace('_', ' ')}{window}{appeal}"
 
 
+def _nothing(fact: refund.NothingToRefund) -> Said:
+    yield "money", f"nothing comes back: no payment is known ({fact.request_ref})"
+
+
 def _offered(fact: retention.RetentionOffered) -> Said:
     offer = fact.offer
     size = {
@@ -183,4 +187,5 @@ _SENTENCES: dict[type[Event], Callable[[Any], Said]] = {
     refund.RefundReceived: _received,
     refund.RefundApproved: _approved,
     refund.RefundRejected: _refused,
+    refund.NothingToRefund: _nothing,
 }

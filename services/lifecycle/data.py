@@ -80,7 +80,8 @@ def at_once(state: AnyResting, now: datetime) -> AnyResting:
 
 def gone(state: AnyResting, at: datetime) -> AnyResting:
     """Deleted: nothing is left to be recalled."""
-    return replace(state, deleted_at=at, export_reminder_at=None, retain_at=None, deletion_reminder_at=None)
+    told = replace(state.heard, data_deleted_at=at)
+    return replace(state, heard=told, deleted_at=at, export_reminder_at=None, retain_at=None, deletion_reminder_at=None)
 
 
 def export_by(state: Resting) -> datetime:

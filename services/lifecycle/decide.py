@@ -7,7 +7,7 @@ from offramp_schemas import Event, FollowUp
 from offramp_schemas.account import DataDeleted, PersonErased, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
-from offramp_schemas.refund_events import RefundApproved, RefundReceived, RefundRejected
+from offramp_schemas.refund_events import NothingToRefund, RefundApproved, RefundReceived, RefundRejected
 from offramp_schemas.request import (
     CancellationRequested,
     CancellationWithdrawn,
@@ -65,6 +65,7 @@ EVENTS: dict[type[Event], Rule] = {
     ActivityResumed: inactivity.resumed,
     RefundReceived: refunding.acknowledged,
     RefundRejected: refunding.acknowledged,
+    NothingToRefund: refunding.acknowledged,
     RefundApproved: refunding.approved,
 }
 TIMERS: dict[str, Rule] = {  # by the name up to its first colon; a timer comes from its state, so the state is the right one
@@ -100,7 +101,7 @@ class Lifecycle:
         self.policies = policies
 
     def route(self, event: Event, subject: str) -> tuple[str, ...]:
-        """To the subscription itself; of what refunds states, lifecycle has use for three facts only."""
+        """To the subscription itself; of what refunds states, lifecycle has use for four facts only."""
         return (subject,) if type(event) in EVENTS else ()
 
     def supplies(self, event: Event) -> frozenset[str]:

@@ -8,6 +8,7 @@ from offramp_schemas.account import DataDeleted
 from offramp_schemas.lifecycle_events import (
     DunningStopped,
     EndReason,
+    LiveDataDeleted,
     OpenBalance,
     SubscriptionDataDeleted,
     SubscriptionEnded,
@@ -103,7 +104,10 @@ def trial_lapsed(state: Trialing, timer: TimerDue, when: When, policies: Lifecyc
 
 
 def data_deleted(state: Subscription, event: DataDeleted, when: When, policies: LifecyclePolicies) -> Outcome[Subscription]:
-    """The owner of the data has deleted it, asked or not. What has ended can't return any more; what is paused can, to an empty account."""
+    """The owner of the data has deleted it, asked or not. What has ended can't return any more; what is paused can, to an empty account.
+
+    Of a subscription that goes on, or that returned while it was being deleted, nobody wanted that: ops and the customer hear of it.
+    """
     match state:
         case Paused() | Ended() if state.deleted_at:
             return Ignored("deleted already")
@@ -115,7 +119,17 @@ def data_deleted(state: Subscription, event: DataDeleted, when: When, policies: 
             gone, refused = returning.impossible(data.gone(state, when.at), when.at)
             return Decision(gone, (_gone(state, when.at), *refused))
         case Trialing() | Active() | PastDue() | NonRenewing():
-            return Ignored("the subscription goes on; its data is not ours to judge")
+            return _deleted_in_use(state, when)
+
+
+def _deleted_in_use(state: Live | NonRenewing, when: When) -> Decision[Subscription] | Ignored:
+    """Once for each deletion; the owner of the data may answer more than once."""
+    if state.heard.erased_at:
+        return Ignored("who asked to be forgotten wanted it so")
+    if state.heard.data_deleted_at and when.at <= state.heard.data_deleted_at:
+        return Ignored("told already")
+    fact = LiveDataDeleted(contact=state.facts.contact, plan_name=state.facts.plan_name, deleted_at=when.at)
+    return Decision(replace(state, heard=replace(state.heard, data_deleted_at=when.at)), (fact,))
 
 
 def _gone(state: Paused | Ended, deleted_at: datetime) -> SubscriptionDataDeleted:

@@ -138,6 +138,7 @@ class Heard(Struct, frozen=True, omit_defaults=True):
     unused_told_at: datetime | None = None  # when a paying customer was last told that nobody uses it
     paused_at: datetime | None = None  # the customer's last pause, and the last offer made to them, with whichever subscription of
     offered_at: datetime | None = None  # theirs: both come once per twelve months and customer
+    data_deleted_at: datetime | None = None  # the last deletion that the customer was told of
     erased_at: datetime | None = None  # since then nobody may know who it was, whatever is heard later
     offer: Offer | None = None  # the last one that came with a cancellation of this subscription
     feedback: Feedback | None = None  # the last that was not about the present cancellation

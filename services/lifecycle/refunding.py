@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from offramp_schemas.lifecycle_events import RefundUnacknowledged
-from offramp_schemas.refund_events import RefundApproved, RefundReceived, RefundRejected
+from offramp_schemas.refund_events import NothingToRefund, RefundApproved, RefundReceived, RefundRejected
 from offramp_schemas.refund_request import RefundRequested
 from offramp_schemas.request import CancellationRequested
 from services.lifecycle import ending
@@ -46,7 +46,7 @@ def awaited(state: Subscription, request_ref: str, when: When, policies: Lifecyc
 
 
 def acknowledged(
-    state: Subscription, event: RefundReceived | RefundRejected, when: When, policies: LifecyclePolicies
+    state: Subscription, event: RefundReceived | RefundRejected | NothingToRefund, when: When, policies: LifecyclePolicies
 ) -> Outcome[Subscription]:
     """Refunds has the request, ours or another's. After an end it decides, too, whether the paid period still counts for a return."""
     ref = event.request_ref
@@ -90,9 +90,9 @@ def approved(state: Subscription, event: RefundApproved, when: When, policies: L
     return ending.end(state, "refunded", when.now, when.now, policies)
 
 
-def _period_counts(state: Ended, event: RefundReceived | RefundRejected) -> Ended:
+def _period_counts(state: Ended, event: RefundReceived | RefundRejected | NothingToRefund) -> Ended:
     """While a refund may come, the period does not count as paid; a rejection makes it count again."""
-    if isinstance(event, RefundRejected):
+    if isinstance(event, RefundRejected | NothingToRefund):
         return replace(state, refund_ref=None) if event.request_ref == state.refund_ref else state
     if event.basis == "charged_in_error" or event.request_ref == state.refund_ref:
         return state

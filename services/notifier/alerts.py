@@ -58,6 +58,8 @@ def _about_subscriptions(event: FollowUp) -> Alert | None:
     match event:
         case lifecycle.RenewalMissing():
             return Alert("ops", "renewal_missing")
+        case lifecycle.LiveDataDeleted():
+            return Alert("ops", "data_deleted_in_use")
         case lifecycle.ChargedAfterCancellation():
             return Alert("finance", "charged_after_cancellation", event.payment_id)
         case lifecycle.PaymentAfterEnd():

@@ -6,7 +6,7 @@ from offramp_schemas import FollowUp
 from offramp_schemas.email_feedback import EmailComplained, Unsubscribed
 from offramp_schemas.lifecycle_events import LifecycleFact, PersonForgotten
 from offramp_schemas.notification_events import AlertRaised, MarketingOptedOut
-from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
+from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, NothingToRefund, RefundFact
 from offramp_schemas.retention_events import RetentionOffered, SurveyDue, WinBackDue
 from services.notifier import cases
 from services.notifier.alerts import Alert, alert_for
@@ -16,12 +16,13 @@ from services.notifier.mails import TEMPLATES, Choice, Skip, Tell, choose
 from services.notifier.states import Correspondence, Fact, Mail, OptOut, Postbox
 from services.runtime.decision import Decision, Ignored
 
+Told = LifecycleFact | RefundFact | NothingToRefund
 TOLD = 32  # versions remembered per template and entity; older ones count as told
 
 
-def hear(desk: Desk, box: Correspondence, event: LifecycleFact | RefundFact) -> Decision[Correspondence] | Ignored:
+def hear(desk: Desk, box: Correspondence, event: Told) -> Decision[Correspondence] | Ignored:
     """A follow-up: what it makes untrue is suppressed, its own mail is written, its alert is raised."""
-    about = event.refund_id if isinstance(event, RefundFact) else desk.entity_id
+    about = _about(desk, event)
     known = box.facts.get(about, Fact())
     choice, alert, newer = _wanted(box, event), alert_for(event), event.version >= known.version
     template = choice.template if isinstance(choice, Tell) else ""
@@ -42,14 +43,25 @@ def hear(desk: Desk, box: Correspondence, event: LifecycleFact | RefundFact) -> 
     return decision if alert is None else _with(decision, alert.raised(desk.entity_id))
 
 
-def _wanted(box: Correspondence, event: LifecycleFact | RefundFact) -> Choice:
+def _about(desk: Desk, event: Told) -> str:
+    """The refund, the wish for one, or the subscription: each has versions of its own."""
+    match event:
+        case RefundFact():
+            return event.refund_id
+        case NothingToRefund():
+            return event.request_ref
+        case _:
+            return desk.entity_id
+
+
+def _wanted(box: Correspondence, event: Told) -> Choice:
     """The mail of the table, unless its reader asked to be forgotten: then only an open refund still knows the address."""
     if event.contact.erased or (box.forgotten and isinstance(event, LifecycleFact)):
         return Skip("who asked to be forgotten is not written to")
     return choose(event)
 
 
-def _draft(about: str, tell: Tell, event: LifecycleFact | RefundFact) -> Draft:
+def _draft(about: str, tell: Tell, event: Told) -> Draft:
     context = {"fact": type(event).__name__, "data": event.model_dump(mode="json")}
     consent = event.marketing_consent if isinstance(event, RetentionOffered | SurveyDue) else True
     return Draft(about, event.version, tell, event.contact, context, consent)
@@ -70,9 +82,9 @@ def _void(desk: Desk, box: Correspondence, about: str, event: FollowUp) -> list[
     return steps
 
 
-def _readdressed(desk: Desk, box: Correspondence, event: LifecycleFact | RefundFact) -> list[Step]:
+def _readdressed(desk: Desk, box: Correspondence, event: Told) -> list[Step]:
     """The subscription has another address now: cases that were about the old one are over. A refund may still know the old one."""
-    if not box.cases or isinstance(event, RefundFact) or event.contact.erased:
+    if not box.cases or not isinstance(event, LifecycleFact) or event.contact.erased:
         return []
     present = hash_of(event.contact.email)
     return cases.close(
@@ -83,7 +95,7 @@ def _readdressed(desk: Desk, box: Correspondence, event: LifecycleFact | RefundF
     )
 
 
-def _learn(desk: Desk, known: Fact, event: LifecycleFact | RefundFact) -> Fact:
+def _learn(desk: Desk, known: Fact, event: Told) -> Fact:
     """The newest version and, of a refund that is not over, by when something is heard again."""
     deadline_at = event.deadline_at if isinstance(event, RefundFact) else None
     if deadline_at is not None and deadline_at <= desk.now:
@@ -151,7 +163,7 @@ def _opted_out(desk: Desk, box: Correspondence, cause: OptOut, mail_id: str | No
     return decision if box.opted_out else _with(decision, MarketingOptedOut(cause=cause, mail_id=mail_id))
 
 
-def _agreed(box: Correspondence, event: LifecycleFact | RefundFact) -> Correspondence:
+def _agreed(box: Correspondence, event: Told) -> Correspondence:
     """An agreement to marketing that is newer than the opt-out ends it; one that is older changes nothing."""
     at = event.marketing_consented_at if isinstance(event, RetentionOffered | SurveyDue | WinBackDue) else None
     if at is None or (box.consented_at and at <= box.consented_at):

@@ -8,7 +8,7 @@ from offramp_schemas import Event, FollowUp
 from offramp_schemas.email_feedback import EmailBounced, EmailComplained, MailCaseResolved, Unsubscribed
 from offramp_schemas.lifecycle_events import LifecycleFact, PersonForgotten
 from offramp_schemas.notification_events import AlertRaised, MailFact
-from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
+from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, NothingToRefund, RefundFact
 from services.notifier import cases, digests
 from services.notifier.correspondence import find, forget, hear, hear_of_foreign_refund, is_nobodys, notice_silence, opt_out
 from services.notifier.desk import KIND, Box, Desk, settle
@@ -81,7 +81,7 @@ def _in_correspondence(desk: Desk, state: Correspondence | None, event: Input) -
     match event:
         case PersonForgotten():
             return forget(desk, box, event)
-        case LifecycleFact() | RefundFact():
+        case LifecycleFact() | RefundFact() | NothingToRefund():
             return hear(desk, box, event)
         case ForeignRefundSeen() | ForeignRefundClosed():
             return hear_of_foreign_refund(desk, box, event)

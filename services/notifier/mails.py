@@ -25,6 +25,7 @@ TEMPLATES: Mapping[str, MailClass] = {
     "ended_refunded": "proof",
     "trial_ended": "proof",
     "data_deleted": "proof",
+    "data_deleted_in_use": "proof",
     "retention_offer_applied": "proof",
     "retention_offer_expired": "proof",
     "retention_offer_rejected": "proof",
@@ -38,6 +39,7 @@ TEMPLATES: Mapping[str, MailClass] = {
     "refund_received": "proof",
     "refund_approved": "proof",
     "refund_rejected": "proof",
+    "refund_nothing_paid": "proof",
     "refund_issued": "proof",
     "refund_action_needed": "proof",
     "refund_delayed": "proof",
@@ -141,7 +143,7 @@ def _offer_is_over(event: retention.RetentionOfferExpired) -> Choice:
     return Skip("nobody wanted it, so nobody needs to hear that it is over")
 
 
-def _unless_repeated(template: str) -> Callable[[refund.RefundReceived | refund.RefundRejected], Choice]:
+def _unless_repeated(template: str) -> Callable[[refund.RefundReceived | refund.RefundRejected | refund.NothingToRefund], Choice]:
     return lambda event: Skip("lifecycle asked again for what the customer knows already") if event.repeat else Tell(template)
 
 
@@ -159,6 +161,7 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     lifecycle.DataDeletionSoon: Tell("data_deletion_reminder", "data"),
     lifecycle.DataDeletionDue: Skip("for the owner of the data; the customer was told the date"),
     lifecycle.SubscriptionDataDeleted: Tell("data_deleted"),
+    lifecycle.LiveDataDeleted: Tell("data_deleted_in_use"),
     lifecycle.PersonForgotten: Skip("who asked to be forgotten is not written to"),
     lifecycle.PaymentPastDue: lambda e: Tell("payment_failed" if e.kind == "soft" else "payment_failed_card", f"invoice:{e.invoice_id}"),
     lifecycle.PaymentRetryDue: _retry,
@@ -202,6 +205,7 @@ MAILS: Mapping[type[FollowUp], Rule] = {
     refund.RefundReviewNeeded: Skip("for ops; RefundReceived tells the customer that a person decides, and by when"),
     refund.RefundApproved: Tell("refund_approved"),
     refund.RefundRejected: _unless_repeated("refund_rejected"),
+    refund.NothingToRefund: _unless_repeated("refund_nothing_paid"),
     refund.RefundIssued: Tell("refund_issued"),
     refund.RefundArrived: Skip("the bank shows it; RefundIssued named amount, date and reference"),
     refund.RefundActionNeeded: Tell("refund_action_needed"),

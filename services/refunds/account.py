@@ -75,7 +75,11 @@ def forget(account: Account) -> Account:
     """Who asked to be forgotten is: their words at once, the address as soon as no refund is open."""
     if not account.erased:
         return account
-    account = replace(account, refunds={each.refund_id: _wordless(each) for each in account.refunds.values()})
+    account = replace(
+        account,
+        refunds={each.refund_id: _wordless(each) for each in account.refunds.values()},
+        wishes={each.request_ref: replace(each, comment=None) for each in account.wishes.values()},
+    )
     if account.customer.email == ERASED.email or not all(each.over for each in account.refunds.values()):
         return account
     return replace(account, customer=replace(account.customer, email=ERASED.email, name=ERASED.name, locale=ERASED.locale))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from offramp_schemas.refund_events import Basis, RefundAppealReceived, RefundAppealRejected
 from offramp_schemas.refund_request import RefundAppealed
-from services.refunds.case import Case
+from services.refunds.case import Case, promise
 from services.refunds.eligibility import right_of
 from services.refunds.escalating import status
 from services.refunds.reviewing import wait_for_a_person
@@ -30,20 +30,9 @@ def appealed(case: Case, account: Account, refund: Refund, event: RefundAppealed
 
 
 def _hear(case: Case, account: Account, refund: Refund, event: RefundAppealed) -> Decision[Refund]:
-    """What was rejected promised nothing: the promise begins with the appeal. The law's date counts from the first request."""
+    """What was rejected promised nothing: the promise begins with the appeal."""
     policy = case.policy
-    basis = _basis(account, refund, case)
-    promise_due_at = policy.calendar.after(case.when.at, policy.issue_within)
-    legal_due_at = refund.informed_at + policy.withdrawal_pays_within if basis == "withdrawal" else None
-    to_keep = [each for each in (promise_due_at, legal_due_at) if each is not None and each > case.when.now]
-    again = replace(
-        refund,
-        basis=basis,
-        promise_due_at=promise_due_at,
-        legal_due_at=legal_due_at,
-        told_due_at=min(to_keep, default=promise_due_at),  # nobody is told a date that has passed
-        appealed_at=case.when.now,
-    )
+    again = replace(promise(case, refund, _basis(account, refund, case), case.when.at), appealed_at=case.when.now)
     approvals = max(1, policy.approvals(case.taken_minor + refund.amount_minor, refund.currency))
     waits, asked = wait_for_a_person(case, again, approvals, case.business_days(policy.answer_appeal_within), event.comment)
     return Decision(waits, (case.say(RefundAppealReceived, waits, decides_by=waits.deadline_at, comment=event.comment), asked))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from offramp_schemas.refund_events import RefundFact
+from offramp_schemas.refund_events import Basis, RefundFact
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Escalation, Over, Refund, Stage
 from services.refunds.timers import next_action_at
@@ -65,6 +65,16 @@ class Case:
     def business_days(self, days: int) -> datetime:
         """So many business days from now."""
         return self.policy.calendar.after(self.when.now, days)
+
+
+def promise(case: Case, refund: Refund, basis: Basis, since: datetime) -> Refund:
+    """The refund by a right, and its two dates: the promise counts from `since`, the law's from the first request."""
+    policy = case.policy
+    promise_due_at = policy.calendar.after(since, policy.issue_within)
+    legal_due_at = refund.informed_at + policy.withdrawal_pays_within if basis == "withdrawal" else None
+    to_keep = [each for each in (promise_due_at, legal_due_at) if each is not None and each > case.when.now]
+    told_due_at = min(to_keep, default=promise_due_at)  # nobody is told a date that has passed
+    return replace(refund, basis=basis, promise_due_at=promise_due_at, legal_due_at=legal_due_at, told_due_at=told_due_at)
 
 
 def enter(case: Case, refund: Refund, stage: Stage, deadline_at: datetime, *, level: int = 0) -> Refund:

@@ -7,7 +7,7 @@ from typing import get_args
 from offramp_schemas import Event, FollowUp, Reason
 from offramp_schemas.account import PersonErased, SubscriptionChanged, SubscriptionFacts, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.payment import PaymentSucceeded
-from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, RefundFact
+from offramp_schemas.refund_events import ForeignRefundClosed, ForeignRefundSeen, NothingToRefund, RefundFact
 from offramp_schemas.refund_provider import ProviderRefundUpdated
 from offramp_schemas.refund_request import (
     ForeignRefundExplained,
@@ -19,7 +19,7 @@ from offramp_schemas.refund_request import (
     RefundSettledManually,
 )
 from services.refunds import account as accounts
-from services.refunds import appealing, attention, escalating, foreign, hearing, requesting, reviewing, submitting
+from services.refunds import appealing, attention, escalating, foreign, hearing, requesting, reviewing, submitting, wishing
 from services.refunds import timers as wakes
 from services.refunds.answers import NOT_SO_MUCH_LEFT
 from services.refunds.attempts import SURVEY, ask, ask_now
@@ -50,7 +50,7 @@ class Refunds:
                 return frozenset({"subscription"})
             case PaymentSucceeded():
                 charge = event.provider_payment_id or event.payment_id
-                return frozenset({"payment", f"payment:{event.payment_id}", f"charge:{charge}"})
+                return frozenset({f"payment:{event.payment_id}", f"charge:{charge}"})
             case RefundRequested(payment_id=None):
                 return frozenset({f"refund:{event.request_ref}"})
             case RefundRequested(payment_id=str(payment_id)):
@@ -68,7 +68,8 @@ class Refunds:
     def timers(self, state: Account) -> frozenset[Timer]:
         """Those of all its refunds, and of what others gave back."""
         ours = (wakes.timers(each, self.policies.begun(each)) for each in state.refunds.values())
-        return frozenset[Timer]().union(*ours, *(wakes.of_payment(each) for each in state.payments.values()))
+        payments = (wakes.of_payment(each) for each in state.payments.values())
+        return frozenset[Timer]().union(*ours, *payments, *(wakes.of_wish(each) for each in state.wishes.values()))
 
     def name(self, state: Account) -> str:
         """The states of its open refunds, or of its last one."""
@@ -81,6 +82,8 @@ class Refunds:
             return fact.refund_id, state.refunds[fact.refund_id].state
         if isinstance(fact, ForeignRefundSeen | ForeignRefundClosed):
             return fact.provider_refund_id, state.payments[fact.payment_id].foreign[fact.provider_refund_id].state
+        if isinstance(fact, NothingToRefund):
+            return fact.request_ref, self.name(state)
         return entity_id, self.name(state)
 
     def _decide(self, entity_id: str, state: Account | None, event: Input, when: When) -> Outcome[Account]:
@@ -91,7 +94,7 @@ class Refunds:
             case None, Event():
                 return NotSeenYet("subscription")
             case Account(), SubscriptionFacts() | SubscriptionRenewed() | PaymentSucceeded() | PersonErased():
-                return accounts.hear(state, event, when)
+                return self._told(state, event, when)
             case Account(), RefundRequested():
                 return self._requested(state, event, when)
             case Account(), RefundChased() | RefundAppealed() | RefundDecided() | RefundRetried() | RefundSettledManually():
@@ -106,13 +109,24 @@ class Refunds:
                 return self._answered(state, event, when)
         raise TypeError(f"no rule for {type(event).__name__} in {type(state).__name__}")
 
+    def _told(self, account: Account, event: accounts.Told, when: When) -> Outcome[Account]:
+        heard = accounts.hear(account, event, when)
+        if not isinstance(event, PaymentSucceeded):
+            return heard
+        return _then(heard, lambda done: wishing.taken_up(done, event.payment_id, when, self.policies))
+
     def _requested(self, account: Account, event: RefundRequested, when: When) -> Outcome[Account]:
         if refund := requesting.known(account, event):
             return _inside(account, requesting.repeated(self._case(account, refund, when), refund, event))
-        return _inside(account, requesting.hear(account, event, when, self.policies))
+        outcome = requesting.hear(account, event, when, self.policies)
+        if isinstance(outcome, NotSeenYet) and event.payment_id is None:
+            return wishing.kept(account, event, when, self.policies)
+        return _inside(account.without_wish(event.request_ref), outcome)
 
     def _about(self, account: Account, event: AboutARefund, when: When) -> Outcome[Account]:
         refund = _find(account, event)
+        if refund is None and isinstance(event, RefundChased | RefundAppealed) and (said := wishing.asked_about(account, event, when)):
+            return said
         if refund is None:
             name = event.refund_id or event.request_ref
             return NotSeenYet(f"refund:{name}") if name else Refused(Reason.WRONG_STATE, "there is no refund to speak of")
@@ -138,6 +152,8 @@ class Refunds:
 
     def _timer_due(self, account: Account, event: TimerDue, when: When) -> Outcome[Account]:
         what, one, two = event.name.split(":", 2)
+        if what == "nothing-paid":
+            return wishing.answered(account, account.wishes[two], when)
         if what == "survey":
             return foreign.look(account, account.payments[two])
         if what == "foreign":

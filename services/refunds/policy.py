@@ -53,6 +53,9 @@ class Policy(Varied):
     charged_ahead: Duration = timedelta(days=3)
     """A payment that does not say its period is of the present one when captured at most so long before it began."""
 
+    charge_awaited: Duration = timedelta(minutes=5)
+    """A request without a payment: word of one may be on its way. Less than lifecycle's `acknowledged_within`."""
+
     approve_up_to: Mapping[Currency, MinorOrZero] = {"EUR": 20_000, "USD": 20_000, "GBP": 20_000, "JPY": 30_000}
     """In minor units, of all that one payment gives back. In any other currency a person decides."""
     one_person_up_to: Mapping[Currency, MinorOrZero] = {"EUR": 100_000, "USD": 100_000, "GBP": 100_000, "JPY": 150_000}

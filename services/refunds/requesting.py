@@ -3,12 +3,10 @@
 import uuid
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from offramp_schemas import Reason
 from offramp_schemas.refund_events import RefundFact, RefundReceived, RefundRejected
 from offramp_schemas.refund_request import RefundRequested
-from services.refunds.case import Case
+from services.refunds.case import Case, promise
 from services.refunds.eligibility import basis_of, windows
 from services.refunds.payments import Payment
 from services.refunds.policy import Policy
@@ -49,8 +47,10 @@ def _of_present_period(payment: Payment, account: Account, at: datetime, policy:
     return account.period_start is None or payment.captured_at >= account.period_start - policy.charged_ahead
 
 
-def hear(account: Account, request: RefundRequested, when: When, policies: Policies[Policy]) -> Decision[Refund] | NotSeenYet | Refused:
-    """A request for a refund that is not known yet."""
+def hear(
+    account: Account, request: RefundRequested, when: When, policies: Policies[Policy], *, promised_from: datetime | None = None
+) -> Decision[Refund] | NotSeenYet | Refused:
+    """A request for a refund that is not known yet. The promise begins when it was asked, or `promised_from`."""
     policy = policies.of(account.customer)
     if request.requested_by not in _MAY_ASK.get(request.cause, {request.requested_by}):
         return Refused(Reason.NOT_ALLOWED, f"{request.requested_by} can't ask for a refund by cause of {request.cause}")
@@ -69,10 +69,7 @@ def hear(account: Account, request: RefundRequested, when: When, policies: Polic
     basis = basis_of(account, request, when.at, policy)
     if basis is None:
         return _reject(case, refund, account, rule="outside_refund_window")
-    if basis == "withdrawal":
-        legal_due_at = refund.informed_at + policy.withdrawal_pays_within
-        refund = replace(refund, legal_due_at=legal_due_at, told_due_at=min(refund.told_due_at, legal_due_at))
-    return _receive(case, replace(refund, basis=basis), request)
+    return _receive(case, promise(case, refund, basis, promised_from or when.at), request)
 
 
 def _begin(case: Case, payment: Payment, request: RefundRequested, amount_minor: int, version: int) -> Refund:

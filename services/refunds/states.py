@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -211,6 +211,21 @@ class Refund(Struct, frozen=True):
                 return None if isinstance(stage, Over) else "ops"
 
 
+class Wish(Struct, frozen=True):
+    """Money that is asked back while no payment is known of which it could come. It is kept: the payment may be heard of later."""
+
+    request_ref: str
+    requested_by: Literal["customer", "support", "lifecycle", "ops"]
+    cause: Literal["customer_request", "immediate_cancellation", "charged_in_error", "goodwill"]
+    asked_at: datetime
+    answer_at: datetime | None
+    """Until then a payment is waited for; None: the customer has been told that there is none."""
+    answered_at: datetime | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    comment: str | None = None
+
+
 class Account(Struct, frozen=True):
     """Everything `refunds` knows of one subscription."""
 
@@ -219,6 +234,8 @@ class Account(Struct, frozen=True):
     period_start: datetime | None = None
     payments: Mapping[str, Payment] = {}
     refunds: Mapping[str, Refund] = {}
+    wishes: Mapping[str, Wish] = {}
+    """By `request_ref`."""
     erased: bool = False
     """The person asked to be forgotten."""
 
@@ -247,6 +264,14 @@ class Account(Struct, frozen=True):
     def with_refund(self, refund: Refund) -> "Account":
         """The account with this refund as it is now."""
         return replace(self, refunds={**self.refunds, refund.refund_id: refund})
+
+    def with_wish(self, wish: Wish) -> "Account":
+        """The account with this wish as it is now."""
+        return replace(self, wishes={**self.wishes, wish.request_ref: wish})
+
+    def without_wish(self, request_ref: str) -> "Account":
+        """The account when the wish has become a refund."""
+        return replace(self, wishes={ref: each for ref, each in self.wishes.items() if ref != request_ref})
 
 
 encode = msgspec.json.Encoder().encode

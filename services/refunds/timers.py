@@ -7,14 +7,14 @@ from datetime import datetime
 
 from services.refunds.payments import Payment
 from services.refunds.policy import Policy
-from services.refunds.states import Approved, Refund, Reversed
+from services.refunds.states import Approved, Refund, Reversed, Wish
 from services.runtime.decision import Timer
 
 TOP_LEVEL = 3
 
 
 def timers(refund: Refund, policy: Policy) -> frozenset[Timer]:
-    """None of them takes anything away from anybody. One that is over has none, but while the provider's late word is asked about."""
+    """None of them takes anything away from anybody. A refund that is over has none, but while the provider's late word is asked about."""
     found: set[Timer] = set()
     if refund.deadline_at is not None:
         found.add(Timer(f"alarm:{refund.refund_id}:{refund.escalation.said + 1}", alarm_at(refund, refund.deadline_at, policy)))
@@ -27,6 +27,11 @@ def timers(refund: Refund, policy: Policy) -> frozenset[Timer]:
         case Reversed(since=since):
             found.add(Timer(f"attention:{refund.refund_id}:{len(refund.attempts)}", since))
     return frozenset(found)
+
+
+def of_wish(wish: Wish) -> frozenset[Timer]:
+    """Its answer takes a hope away: no payment may lie unread by then."""
+    return frozenset({Timer(f"nothing-paid:1:{wish.request_ref}", wish.answer_at, takes_away=True)} if wish.answer_at else ())
 
 
 def of_payment(payment: Payment) -> frozenset[Timer]:

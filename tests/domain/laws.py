@@ -16,7 +16,7 @@ from offramp_schemas.lifecycle_events import (
 )
 from offramp_schemas.pause_events import ReactivationChargeDue, SubscriptionPaused, SubscriptionReactivated
 from offramp_schemas.reasons import Reason
-from offramp_schemas.refund_events import RefundFact, RefundReceived, RefundRejected
+from offramp_schemas.refund_events import NothingToRefund, RefundFact, RefundReceived, RefundRejected
 from offramp_schemas.refund_request import RefundRequested
 from offramp_schemas.request import CancellationRequested
 from offramp_schemas.retention_events import RetentionOffered, WinBackDue
@@ -118,8 +118,8 @@ class Laws:
                 must(state.facts.marketing_consent and isinstance(state, Ended), "only who left, and agreed, is asked to come back")
             case RefundRequested():
                 self.wished.setdefault(event.request_ref, now)
-            case RefundFact():
-                self._of_a_refund(event)
+            case NothingToRefund() | RefundFact():
+                self._about_money(event)
 
     def _may_be_deleted(self, event: DataDeletionDue) -> None:
         state, rules = self.world.rooms["lifecycle"].state(SUB), self.world.rules.lifecycle.data
@@ -129,9 +129,13 @@ class Laws:
         stays = rules.grace + (rules.retained if kept else timedelta())
         must(self.world.now - event.ended_at >= stays, "no data is deleted in its grace period, nor while it is kept")
 
-    def _of_a_refund(self, event: RefundFact) -> None:
-        if isinstance(event, RefundReceived | RefundRejected):
+    def _about_money(self, event: RefundFact | NothingToRefund) -> None:
+        if isinstance(event, RefundReceived | RefundRejected | NothingToRefund):
             self.answered.add(event.request_ref)
+        if isinstance(event, RefundFact):
+            self._of_a_refund(event)
+
+    def _of_a_refund(self, event: RefundFact) -> None:
         refund = self._account.refunds[event.refund_id]
         policy = self.world.rules.refunds
         windows = (self._within(14 * DAY, refund) and self._in_eu, self._within(policy.guarantee_window, refund))

@@ -7,7 +7,7 @@ from offramp_schemas import Contact, Event
 from offramp_schemas.account import DataDeleted, PersonErased, SubscriptionChanged, SubscriptionRenewed, SubscriptionStarted
 from offramp_schemas.activity import ActivityResumed, InactivityDetected
 from offramp_schemas.payment import PaymentFailed, PaymentMethodUpdated, PaymentSucceeded
-from offramp_schemas.refund_events import Basis, RefundApproved, RefundReceived, RefundRejected
+from offramp_schemas.refund_events import Basis, NothingToRefund, RefundApproved, RefundReceived, RefundRejected
 from offramp_schemas.request import (
     CancellationRequested,
     CancellationWithdrawn,
@@ -222,6 +222,11 @@ def refund_received(request_ref: str) -> RefundReceived:
 
 def refund_rejected(request_ref: str) -> RefundRejected:
     return RefundRejected(**_refund(request_ref, "pay_1"), rule="outside_refund_window", decided_by="policy", as_of=NOW)
+
+
+def nothing_to_refund(request_ref: str) -> NothingToRefund:
+    contact = Contact(email="ada@example.org", name="Ada Lovelace")
+    return NothingToRefund(request_ref=request_ref, contact=contact, plan_name="Pro", asked_at=NOW, as_of=NOW)
 
 
 def refund_approved(payment_id: str = "pay_1", basis: Basis = "guarantee", full: bool = True) -> RefundApproved:

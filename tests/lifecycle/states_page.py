@@ -62,6 +62,7 @@ VARIANTS: tuple[Event, ...] = (
     given.renewed(payment_id="pay_8"),
     given.refund_received("CAN-1"),
     given.refund_rejected("CAN-1"),
+    given.nothing_to_refund("CAN-1"),
     given.refund_approved(),
     given.used(NOW),
     given.data_deleted(),

@@ -8,12 +8,29 @@ from offramp_schemas.lifecycle_events import (
     DataDeletionSoon,
     DataExportDue,
     DataRetained,
+    LiveDataDeleted,
     SubscriptionDataDeleted,
     SubscriptionEnded,
 )
 from services.lifecycle.states import Ended, Paused
 from services.runtime.decision import Ignored
-from tests.lifecycle.given import DAY, LIFECYCLE, NOW, PERIOD_END, Story, cancellation, data_deleted, paid_plan, pause, resume
+from tests.lifecycle.given import (
+    DAY,
+    HOUR,
+    LIFECYCLE,
+    NOW,
+    PERIOD_END,
+    Story,
+    cancellation,
+    data_deleted,
+    erased,
+    failure,
+    paid_plan,
+    pause,
+    reactivation,
+    resume,
+    trial,
+)
 
 
 def kept() -> Story:
@@ -159,3 +176,42 @@ def test_its_deletion_that_was_asked_for_before_the_end_is_asked_for_on() -> Non
 
 def test_data_deleted_before_the_pause_is_not_the_data_of_this_one() -> None:
     assert isinstance(resting().hears(data_deleted(), at=NOW - DAY), Ignored)
+
+
+def test_data_that_is_deleted_while_its_subscription_goes_on_is_told_to_ops_and_the_customer() -> None:
+    past_due, leaving = paid_plan(), paid_plan()
+    past_due.hears(failure())
+    leaving.hears(cancellation())
+    for story in (trial(), paid_plan(), past_due, leaving):
+        before = story.name
+        story.hears(data_deleted())
+        (lost,) = story.just_told
+        assert isinstance(lost, LiveDataDeleted)
+        assert (lost.deleted_at, lost.contact.email, story.name) == (NOW, "ada@example.org", before)
+
+
+def test_who_returned_while_the_data_was_being_deleted_hears_the_truth_once() -> None:
+    story = paid_plan()
+    story.hears(cancellation(mode="immediately"))
+    story.passes(days=1)
+    story.hears(reactivation())
+    assert story.name == "active"
+    story.hears(data_deleted(), at=story.now - HOUR)
+    assert story.told_kinds() == ["LiveDataDeleted"]
+    assert isinstance(story.hears(data_deleted(), at=story.now - HOUR), Ignored)
+    story.passes(days=2)
+    story.hears(data_deleted())
+    assert len(story.heard_of(LiveDataDeleted)) == 2, "what was built up since is another loss"
+
+
+def test_who_resumed_to_an_empty_account_is_not_told_of_that_deletion_again() -> None:
+    story = resting().passes(days=6)
+    story.hears(data_deleted())
+    story.hears(resume())
+    assert isinstance(story.hears(data_deleted(), at=story.now), Ignored)
+
+
+def test_data_that_is_deleted_for_who_asked_to_be_forgotten_alarms_nobody() -> None:
+    story = paid_plan()
+    story.hears(erased())
+    assert isinstance(story.hears(data_deleted()), Ignored)

@@ -111,7 +111,6 @@ def test_the_stage_of_the_data_is_told_apart() -> None:
 def test_data_deleted_before_the_end_is_not_the_data_of_this_time() -> None:
     story = ended()
     assert isinstance(story.hears(data_deleted(), at=NOW - DAY), Ignored)
-    assert isinstance(paid_plan().hears(data_deleted()), Ignored)
 
 
 def test_a_trial_that_nobody_paid_for_ends_an_hour_after_it() -> None:

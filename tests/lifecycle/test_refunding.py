@@ -17,6 +17,7 @@ from tests.lifecycle.given import (
     data_deleted,
     failure,
     free_plan,
+    nothing_to_refund,
     paid_plan,
     payment,
     refund_approved,
@@ -57,11 +58,25 @@ def test_a_downtime_makes_one_reminder_not_ten() -> None:
 
 
 def test_received_or_rejected_is_an_acknowledgement() -> None:
-    for answer in (refund_received("CAN-1"), refund_rejected("CAN-1")):
+    for answer in (refund_received("CAN-1"), refund_rejected("CAN-1"), nothing_to_refund("CAN-1")):
         story = left_with_refund()
         story.hears(answer)
         story.passes(hours=5)
         assert story.heard_of(RefundUnacknowledged) == []
+
+
+def test_nothing_to_refund_lets_a_paid_period_count_again() -> None:
+    story = paid_plan()
+    story.hears(cancellation(mode="immediately", wants_refund=True))
+    assert waiting_refund(story) == "CAN-1"
+    story.hears(nothing_to_refund("CAN-1"))
+    assert waiting_refund(story) is None
+    assert not story.state.refund_acks
+
+
+def waiting_refund(story: Story) -> str | None:
+    assert isinstance(story.state, Ended)
+    return story.state.refund_ref
 
 
 def test_an_answer_to_another_request_is_none() -> None:

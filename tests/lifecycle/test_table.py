@@ -6,14 +6,14 @@ from itertools import product
 import pytest
 
 from offramp_schemas import TOPIC_OF, examples, inputs_of
-from offramp_schemas.refund_events import RefundApproved, RefundReceived, RefundRejected
+from offramp_schemas.refund_events import NothingToRefund, RefundApproved, RefundReceived, RefundRejected
 from services.lifecycle.decide import EVENTS
 from services.lifecycle.states import Active, Ended, Subscription
 from services.runtime.decision import CallAnswered, Decision, Ignored, NotSeenYet, TimerDue, When
 from tests.lifecycle.given import LIFECYCLE, NOW
 from tests.lifecycle.states import STORIES
 
-HEARD_OF_REFUNDS = {RefundReceived, RefundRejected, RefundApproved}
+HEARD_OF_REFUNDS = {RefundReceived, RefundRejected, NothingToRefund, RefundApproved}
 INPUTS = [event for topic in inputs_of("lifecycle") for event in topic.events if topic.name != "refund.events.v1"]
 
 

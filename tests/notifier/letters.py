@@ -9,6 +9,7 @@ from offramp_schemas import refund_events as refund
 from offramp_schemas import retention_events as retention
 from offramp_schemas.account import Reseller
 from offramp_schemas.lifecycle_events import OpenBalance
+from offramp_schemas.refund_request import SETTLED_BY
 from offramp_schemas.retention_events import RetentionOffer
 from services.notifier.mails import Tell, choose
 from tests.notifier.given import FACTS, NOW, example
@@ -60,7 +61,7 @@ def _variants() -> list[FollowUp]:
         *(example(refund.RefundRejected, rule="outside_refund_window", appeal_by=until) for until in (NOW, None)),
         example(refund.RefundRejected, rule="decided_by_person", after_appeal=True, appeal_by=None),
         *(example(refund.RefundDelayed, state=state) for state in ("pending", "submitting")),
-        *(example(refund.RefundSettled, method=method) for method in ("bank_transfer", "cash")),
+        *(example(refund.RefundSettled, method=method) for method in SETTLED_BY),
         example(refund.RefundIssued, arn=None),
         example(refund.RefundActionNeeded, action_url="https://example.com/act"),
         example(refund.RefundActionNeeded, action_url="https://elsewhere.example/act"),
@@ -177,8 +178,8 @@ def _alert(cause: str, count: int) -> dict[str, Any]:
 CAUSES = (
     "refund_stalled.provider_silent", "refund_review_needed", "refund_failed", "refund_reversed", "refund_unacknowledged", "refunds_silent",
     "renewal_missing", "charged_after_cancellation", "payment_after_end", "mail_undeliverable", "mail_case_overdue", "complaint",
-    "personal_outreach", "success_session", "foreign_refund", "refund_review_needed.appeal", "refund_review_needed.second_approval",
-    "refund_stalled.something_new", "something_new",
+    "personal_outreach", "success_session", "data_deleted_in_use", "foreign_refund", "refund_review_needed.appeal",
+    "refund_review_needed.second_approval", "refund_stalled.something_new", "something_new",
 )  # fmt: skip
 
 LETTERS: list[tuple[str, str, dict[str, Any]]] = [

@@ -155,6 +155,21 @@ def test_a_refund_and_its_subscription_have_versions_of_their_own() -> None:
     assert desk.mail("payment_failed").state == "queued"
 
 
+def test_a_wish_without_a_payment_has_versions_of_its_own_and_is_answered_once_for_each() -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.CancellationUndone, version=40))
+    desk.hear(example(refund.NothingToRefund, version=3))
+    assert desk.mail("refund_nothing_paid").about == "CAN-9B3T7W"
+    assert isinstance(desk.hear(example(refund.NothingToRefund, version=3)), Ignored)
+
+
+def test_data_that_was_deleted_in_use_is_told_to_the_customer_and_to_ops() -> None:
+    desk = Desk()
+    desk.hear(example(lifecycle.LiveDataDeleted))
+    assert desk.mail("data_deleted_in_use").mail_class == "proof"
+    assert [(each.audience, each.cause) for each in desk.events if isinstance(each, AlertRaised)] == [("ops", "data_deleted_in_use")]
+
+
 def test_what_is_being_sent_just_now_is_not_tried_again_once_its_cause_is_gone() -> None:
     desk = Desk()
     desk.hear(example(lifecycle.InactivityWarned, version=5))

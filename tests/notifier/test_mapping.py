@@ -105,7 +105,7 @@ def test_only_facts_that_change_something_make_mails_untrue() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", [refund.RefundReceived, refund.RefundRejected])
+@pytest.mark.parametrize("kind", [refund.RefundReceived, refund.RefundRejected, refund.NothingToRefund])
 def test_what_lifecycle_asks_again_is_not_told_to_the_customer_again(kind: type[FollowUp]) -> None:
     assert isinstance(choose(example(kind, repeat=True)), Skip)
     assert isinstance(choose(example(kind, repeat=False)), Tell)

@@ -14,6 +14,7 @@ from offramp_schemas import pause_events as pause
 from offramp_schemas import refund_events as refund
 from offramp_schemas import retention_events as retention
 from offramp_schemas.base import Contact
+from offramp_schemas.refund_request import SETTLED_BY
 from services.notifier.mails import TEMPLATES, Tell, choose
 from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Rendered, Renderer
@@ -64,6 +65,25 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in {"style", "title"}:
             self.words += f" {data}"
+
+
+@pytest.mark.parametrize("language", sorted(languages() - {"en"}))
+@pytest.mark.parametrize("method", SETTLED_BY)
+def test_how_a_refund_was_settled_is_said_in_the_customers_own_words(method: str, language: str) -> None:
+    how, in_english, as_it_is = (_how(each, word) for each, word in ((language, method), ("en", method), (language, "something else")))
+    assert len({how, in_english, as_it_is}) == 3
+    assert method.rsplit(maxsplit=1)[-1] not in how.lower().split()
+
+
+def _how(language: str, method: str) -> str:
+    """The first row of the mail."""
+    text = render(example(refund.RefundSettled, method=method), language).text
+    return next(line for line in text.splitlines() if re.match("  .+: ", line)).partition(": ")[2]
+
+
+def test_a_way_of_settling_that_nobody_has_words_for_is_said_as_it_was_written() -> None:
+    for language in languages():
+        assert "Rentenmark in an envelope" in render(example(refund.RefundSettled, method="Rentenmark in an envelope"), language).text
 
 
 @pytest.mark.parametrize(("template", "context"), [each[1:] for each in LETTERS], ids=[each[0] for each in LETTERS])
