@@ -145,10 +145,10 @@ def _cloudevent(envelope: Envelope) -> dict[str, Any]:
 
 def _mails(entity: Mapping[str, Any]) -> Iterator[Mail]:
     before, after = (entity["before"] or {}).get("details", {}), entity["after"]["details"]
-    old = {mail["mail_id"] for mail in before.get("mails", ())}
+    open_before, over_before = ({mail["mail_id"] for mail in before.get(part, ())} for part in ("mails", "closed"))
     for mail in (*after.get("mails", ()), *after.get("closed", ())):
         waits = mail.get("state", _OPEN) == _OPEN
-        if mail["mail_id"] in old and waits:
+        if mail["mail_id"] in over_before or (mail["mail_id"] in open_before and waits):
             continue
         send_at = datetime.fromisoformat(mail["send_after"]) if waits and not mail.get("asked") else None
         yield Mail(mail["template"], mail["mail_class"], send_at, None if waits else mail.get("reason") or mail["state"])

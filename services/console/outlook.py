@@ -104,7 +104,14 @@ def _charge_due(fact: pause.ReactivationChargeDue) -> Said:
 
 def _rejected(fact: Any) -> Said:
     possible = _from(", possible from ", getattr(fact, "possible_from", None))
-    yield "answer", f"{fact.kebab()}: {fact.rule.replace('_', ' ')}{possible}"
+    longest = getattr(fact, "longest_days", None)
+    yield "answer", f"{fact.kebab()}: {fact.rule.replace('_', ' ')}{possible}{f', {longest} days at most' if longest else ''}"
+
+
+def _unpaid(fact: lifecycle.PaymentPastDue | lifecycle.PaymentRetryDue | lifecycle.CardUpdateDue) -> Said:
+    again = _from("; charged again ", getattr(fact, "next_attempt_at", None))
+    yield "money", f"{words.money(fact.amount_minor, fact.currency)} is unpaid ({fact.invoice_id}){again}"
+    yield "access", f"ends {words.moment(fact.gives_up_at)} unless it is paid"
 
 
 def _asked(fact: RefundRequested) -> Said:
@@ -126,7 +133,7 @@ def _approved(fact: refund.RefundApproved) -> Said:
 
 
 def _refused(fact: refund.RefundRejected) -> Said:
-    window = _from("; that window ended ", fact.window_ended_at)
+    window = _from(f"; its {fact.window_days} days ended " if fact.window_days else "; its time ended ", fact.window_ended_at)
     appeal = _from("; an appeal is possible until ", fact.appeal_by)
     yield "money", f"{words.money(fact.amount_minor, fact.currency)} does not come back: {fact.rule.replace('_', ' ')}{window}{appeal}"
 
@@ -176,6 +183,9 @@ _SENTENCES: dict[type[Event], Callable[[Any], Said]] = {
     lifecycle.CancellationScheduled: _scheduled,
     lifecycle.SubscriptionEnded: _ended,
     lifecycle.CancellationUndone: _undone,
+    lifecycle.PaymentPastDue: _unpaid,
+    lifecycle.PaymentRetryDue: _unpaid,
+    lifecycle.CardUpdateDue: _unpaid,
     pause.SubscriptionPaused: _paused,
     pause.SubscriptionResumed: _resumed,
     pause.SubscriptionReactivated: _reactivated,

@@ -107,7 +107,7 @@ async def test_a_scheduled_end_names_its_date_and_what_will_happen_by_itself(off
 async def test_a_rejection_is_told_with_its_rule(offramp: Offramp, urls: dict[str, str]) -> None:
     assert "cancellation-rejected: managed by reseller" in (await offramp(*CANCEL, "sub_hugo")).out
     late = (await offramp("preview", "refund-requested", "--subscription", "sub_dan")).out
-    assert "99.00 EUR does not come back: outside refund window; that window ended 2026-04-28" in late
+    assert "99.00 EUR does not come back: outside refund window; its 30 days ended 2026-04-28" in late
 
 
 async def test_above_the_limit_a_person_decides_and_the_date_is_told(offramp: Offramp, urls: dict[str, str]) -> None:

@@ -55,7 +55,7 @@ class Billing:
         self.trial_ends_at = now + plan.trial_days * DAY if plan.trial_days else None
         self.begins_at = self.trial_ends_at or now
         self.period_end: datetime | None = None
-        say(SubscriptionStarted(**self._picture()))
+        say(SubscriptionStarted(**self.picture()))
         if self.trial_ends_at:
             later(plan.trial_days * DAY, self._next_period)
         elif self.price:
@@ -63,7 +63,7 @@ class Billing:
 
     def pictures(self, **changes: Any) -> None:
         """The account service says it all again."""
-        self.say(SubscriptionChanged(**self._picture() | changes))
+        self.say(SubscriptionChanged(**self.picture() | changes))
 
     def charge(self, invoice: str | None = None, until: datetime | None = None) -> None:
         """Charges an invoice, a new one if none is named."""
@@ -152,7 +152,8 @@ class Billing:
 
         self.later(max(until - self.now, timedelta(minutes=1)), renew)
 
-    def _picture(self) -> dict[str, Any]:
+    def picture(self) -> dict[str, Any]:
+        """What the account service knows."""
         period = self.begins_at if self.period_end else None
         return {
             "customer_id": "cus_1", "owner_id": OWNER, "contact": Contact(email=MAIL, name="Ada Lovelace"), "plan": "pro",
