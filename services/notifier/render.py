@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from babel import Locale
@@ -105,6 +105,7 @@ class Renderer:
         install(found.gettext, found.ngettext, newstyle=True, pgettext=found.pgettext, npgettext=found.npgettext)
         environment.filters |= {
             "day": lambda moment: _day(moment, self._zone, locale),
+            "short_day": lambda moment: _day(moment, self._zone, locale, "medium"),
             "moment": lambda moment: _moment(moment, self._zone, locale),
             "when": lambda text: _moment(datetime.fromisoformat(text), self._zone, locale),
             "percent": lambda number: format_percent(number / 100, locale=locale),
@@ -164,10 +165,10 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 @lru_cache(maxsize=4096)
-def _day(moment: datetime, zone: tzinfo, locale: Locale) -> str:
-    """It stays on one line."""
+def _day(moment: datetime, zone: tzinfo, locale: Locale, length: Literal["long", "medium"] = "long") -> str:
+    """It stays on one line. A subject has no room for the long one."""
     local = moment.astimezone(zone)
-    written = format_date(local, "long", locale=locale).replace(" ", "\xa0")
+    written = format_date(local, length, locale=locale).replace(" ", "\xa0")
     if locale.language == "fr" and local.day == 1:
         return written.replace("1\xa0", "1er\xa0", 1)  # which CLDR leaves to the writer
     return written

@@ -44,7 +44,7 @@ async def test_what_is_published_is_decided_and_leads_to_a_mail(system: System) 
     assert "active → non_renewing" in printed
     assert "cancellation_scheduled" in printed
     assert [mail["Subject"] for mail in system.stack.mailbox.messages("anna@example.com")] == [
-        "Your cancellation is confirmed: Pro ends on March 11, 2026"
+        "Your cancellation is confirmed: Pro ends on Mar 11, 2026"
     ]
 
 

@@ -278,7 +278,7 @@ def test_nobody_is_sent_to_an_export_that_is_over(stage: str) -> None:
 
 def test_whose_data_will_be_deleted_is_told_in_words_nobody_can_miss() -> None:
     mail = render(example(pause.SubscriptionPaused, data_retained=False, deletion_due_at=datetime(2026, 4, 12, tzinfo=UTC)))
-    assert "data will be deleted after April\xa012,\xa02026" in mail.subject
+    assert "your data is deleted after Apr\xa012,\xa02026" in mail.subject
     assert re.search(r"^! Your data will be deleted", mail.text, re.MULTILINE)
     assert 'class="warn"' in mail.html
 
