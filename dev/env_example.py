@@ -31,6 +31,7 @@ _ABOUT = {
     "KAFKA_UI_PORT": "kafka-ui, with the profile tools",
     "SECRETS": "where deploy/compose/setup has put passwords and certificates",
     "POLICY_FILE": "the numbers in the rules: copy it, change it, and restart the services",
+    "ENV_FILE": "where the services have the rest of this file from",
     "IMAGE": "what Offramp's own image is called",
     "PYTHON_IMAGE": "what it is built on",
     "POSTGRES_IMAGE": "PostgreSQL 18",
@@ -60,6 +61,7 @@ def text() -> str:
         raise Undescribed(f"dev/env_example.py and the compose files disagree about {', '.join(sorted(used.keys() ^ _ABOUT.keys()))}")
     return "\n".join([
         "# What can be chosen for `docker compose`. deploy/compose/setup copies it to .env. What is commented out has that value anyway.",
+        "# A value with a $ in it stands in single quotes: elsewhere compose takes what follows for a variable. setup tells of such.",
         "",
         _PROFILES,
         *_lines((name, used[name], about) for name, about in _ABOUT.items()),

@@ -1,6 +1,7 @@
 """Faust hosts a service (worker, signals, web pages); the engine does the work. See docs/decisions/0001."""
 
 import asyncio
+import faulthandler
 import gc
 import os
 import socket
@@ -28,6 +29,7 @@ from services.runtime.waiting import patiently
 
 Build = Callable[[Settings, Connection], Any]
 PORTS = {"lifecycle": 8101, "refunds": 8102, "notifier": 8103}
+PULSE = 1.0  # seconds
 
 
 class _NoKafka(BootStrategy):
@@ -86,6 +88,7 @@ class _Host:
             """Starts and stops the engine with the worker, and fails with it."""
 
             async def on_start(self) -> None:
+                self.add_future(_beat(host.wanted.stuck_after))
                 host.engine = Engine(host.service, host.wanted)
                 await host.engine.start()
                 self.add_future(self._fail_with_it(host.engine))
@@ -100,6 +103,17 @@ class _Host:
             async def on_stop(self) -> None:
                 if host.engine:
                     await host.engine.stop()
+
+
+async def _beat(stuck_after: float) -> None:
+    """A rule that does not come back holds up everything here, other watchdogs included. Then Python's own ends the process, from a thread
+    that needs nothing of it, and says where it hung. Its partitions are somebody else's by then."""
+    try:
+        while True:
+            faulthandler.dump_traceback_later(stuck_after, exit=True)
+            await asyncio.sleep(PULSE)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 async def _first(wanted: Settings, name: str, build: Build) -> Service[Any]:

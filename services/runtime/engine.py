@@ -9,13 +9,14 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from services.runtime import deployment, postgres, telemetry
+from services.runtime import deployment, postgres
 from services.runtime.apply import Shell
 from services.runtime.calls import Calls
 from services.runtime.clock import BusinessClock, SystemClock, TestClock
 from services.runtime.dead_letters import channel
 from services.runtime.deployment import ForeignGroup
 from services.runtime.intake import Intake
+from services.runtime.outages import Outages
 from services.runtime.relay import Relay
 from services.runtime.service import Service
 from services.runtime.settings import Settings
@@ -37,6 +38,7 @@ class Engine:
         self._pace = min(settings.look_every, WALKING_PACE) if walks else settings.look_every
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.ready = False
+        self.outages = Outages(service.name)
         self._stopping = asyncio.Event()
         self._bells = {name: asyncio.Event() for name in ("outbox", "calls", "clock")}
         self._loops: list[asyncio.Task[None]] = []
@@ -56,9 +58,9 @@ class Engine:
         self.waker = Waker(self.shell, forgets=self.service.forgets)
         self.calls = Calls(self.shell, self.service.callers, retry_pause=self.settings.retry_pause)
         identity = await deployment.identity(pool)
-        self.intakes = [Intake(self.shell, topic, self.settings, identity) for topic in self.service.inputs]
+        self.intakes = [Intake(self.shell, topic, self.settings, identity, self.outages) for topic in self.service.inputs]
         self.watermarks = Watermarks(self.shell, self.intakes, self.settings)
-        await asyncio.gather(self.watermarks.start(), *(intake.start() for intake in self.intakes))
+        await asyncio.gather(*(intake.start() for intake in self.intakes))
         self._start_loops()
         self.ready = True
 
@@ -114,11 +116,12 @@ class Engine:
             try:
                 busy = await step()
                 failures = 0
+                self.outages.over(name)
             except Exception as error:
                 if not (isinstance(error, KafkaError) or postgres.is_outage(error)):
                     raise
                 failures, busy = failures + 1, 0
-                telemetry.RETRIES.labels(self.service.name, name.partition(" ")[0]).inc()
+                self.outages.met(name, name, error)
                 log.warning("outage; trying again", loop=name, attempt=failures, error=type(error).__name__)
             if not busy:
                 await _wait(self._stopping if bell is None or failures else bell, self._pace)

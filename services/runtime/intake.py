@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,6 +19,7 @@ from offramp_schemas import Topic
 from offramp_schemas.topics import MAX_MESSAGE_BYTES
 from services.runtime import deployment, kafka, poison, postgres, sql, telemetry
 from services.runtime.apply import Shell
+from services.runtime.outages import Outages
 from services.runtime.queues import Tally
 from services.runtime.records import Record
 from services.runtime.settings import Settings
@@ -37,6 +39,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     topic: Topic
     settings: Settings
     identity: str  # of this database's deployment
+    outages: Outages
     consumer: AIOKafkaConsumer = field(init=False)
     applied: dict[TopicPartition, int] = field(default_factory=dict)  # everything before it is stored
     stored_at: float = field(default_factory=monotonic)  # when a batch last was, or nothing was left to store
@@ -62,6 +65,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             session_timeout_ms=int(self.settings.session_timeout * 1000), heartbeat_interval_ms=1000, rebalance_timeout_ms=30_000,
             max_poll_interval_ms=2_147_483_647, metadata_max_age_ms=15_000, max_partition_fetch_bytes=4 * MAX_MESSAGE_BYTES,
             fetch_max_wait_ms=500, isolation_level="read_committed",
+            # Then a connection without answers is replaced. To join may take as long as a dead member's session, or others' last batch.
+            request_timeout_ms=int((self.settings.session_timeout + REVOKE_WITHIN + COMMIT_WITHIN) * 1000),
         )  # fmt: skip
         self.consumer.subscribe([self.topic.name], listener=self)
         await self.consumer.start()
@@ -101,9 +106,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         attempt = 0
         while True:
             try:
-                return await deployment.check(self.settings, self.shell.service, self.identity, [self.group])
+                await deployment.check(self.settings, self.shell.service, self.identity, [self.group])
+                return self.outages.over(self.group)
             except (KafkaError, OSError, TimeoutError) as error:
                 attempt += 1
+                self.outages.met("intake", self.group, error)
                 log.warning("can't tell whose the group is; trying again", group=self.group, attempt=attempt, error=type(error).__name__)
                 await _pause(attempt)
 
@@ -157,22 +164,26 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _store(self, batch: list[Record]) -> None:
         started = monotonic()
-        for piece, tally in await poison.hear(self.shell, batch, self.group, self._patiently):
+        patiently = partial(self._patiently, f"{self.topic.name}[{batch[0].partition}]")
+        for piece, tally in await poison.hear(self.shell, batch, self.group, patiently):
             self._count(piece, tally, monotonic() - started)
 
-    async def _patiently(self, work: Callable[[], Awaitable[Tally]]) -> Tally:
+    async def _patiently(self, where: str, work: Callable[[], Awaitable[Tally]]) -> Tally:
         """Waits out outages, in place: nobody else may read this partition meanwhile, and no other partition waits."""
         attempt = 0
-        while True:
-            try:
-                return await work()
-            except Exception as error:
-                if not postgres.is_outage(error):
-                    raise
-                attempt += 1
-                telemetry.RETRIES.labels(self.shell.service, "intake").inc()
-                log.warning("batch not stored; trying again", topic=self.topic.name, attempt=attempt, error=type(error).__name__)
+        try:
+            while True:
+                try:
+                    return await work()
+                except Exception as error:
+                    if not postgres.is_outage(error):
+                        raise
+                    attempt += 1
+                    self.outages.met("intake", where, error)
+                    log.warning("batch not stored; trying again", topic=self.topic.name, attempt=attempt, error=type(error).__name__)
                 await _pause(attempt)
+        finally:
+            self.outages.over(where)
 
     def _count(self, batch: Sequence[Record], tally: Tally, seconds: float) -> None:
         self.stored_at = monotonic()

@@ -8,6 +8,7 @@ from typing import Any
 
 import prometheus_client
 from aiohttp import web
+from aiokafka.errors import KafkaError
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from services.runtime import dead_letters, postgres, sql, telemetry
@@ -52,7 +53,7 @@ class Pages:
         return web.json_response({"alive": alive}, status=200 if alive else 503)
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """200 when it reads its topics and Postgres answers."""
+        """200 when it reads its topics, Postgres answers, and nothing has to be waited for."""
         engine = self._engine()
         if engine is None or not engine.ready:
             return web.json_response({"ready": False, "why": "starting or stopping"}, status=503)
@@ -61,6 +62,8 @@ class Pages:
                 await connection.fetchval("select 1", timeout=2)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the process is not ready
             return web.json_response({"ready": False, "why": f"Postgres: {type(error).__name__}"}, status=503)
+        if why := str(engine.outages):
+            return web.json_response({"ready": False, "why": f"trying again: {why}"}, status=503)
         return web.json_response({"ready": True})
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -75,18 +78,12 @@ class Pages:
         From one snapshot, and Kafka is asked after it: else something could move from one place to another while we look, and be in none.
         """
         engine = self._ready()
-        async with engine.shell.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            now = await engine.shell.clock.now(connection)
-            next_wake = await engine.shell.tables.next_wake(connection)
-            why = await _unsettled(engine, connection, now)
-            progress = await connection.fetchval(QUERIES["progress"])
-        return web.json_response({
-            "now": now.isoformat() if engine.settings.clock == "test" else None,
-            "next_wake": next_wake.isoformat() if next_wake else None,
-            "settled": not why,
-            "why": why,
-            "progress": int(progress),
-        })  # fmt: skip
+        try:
+            return web.json_response(await _clock(engine))
+        except Exception as error:
+            if not (isinstance(error, KafkaError) or postgres.is_outage(error)):
+                raise
+            return web.json_response({"error": f"Kafka or Postgres does not answer ({type(error).__name__})"}, status=503)
 
     async def advance(self, request: web.Request) -> web.Response:
         """Moves the test clock forward: {"now": "2026-03-01T00:00:00+00:00"}."""
@@ -171,6 +168,21 @@ def _place(request: web.Request) -> tuple[str, int, int]:
         return info["topic"], int(info["partition"]), int(info["offset"])
     except ValueError:
         raise web.HTTPBadRequest(text='{"error": "partition and offset are numbers"}', content_type="application/json") from None
+
+
+async def _clock(engine: Engine) -> dict[str, Any]:
+    async with engine.shell.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        now = await engine.shell.clock.now(connection)
+        next_wake = await engine.shell.tables.next_wake(connection)
+        why = await _unsettled(engine, connection, now)
+        progress = await connection.fetchval(QUERIES["progress"])
+    return {
+        "now": now.isoformat() if engine.settings.clock == "test" else None,
+        "next_wake": next_wake.isoformat() if next_wake else None,
+        "settled": not why,
+        "why": why,
+        "progress": int(progress),
+    }
 
 
 async def _unsettled(engine: Engine, connection: Any, now: datetime) -> list[str]:

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     start_timeout: float = Field(default=60.0, gt=0, description="how long to wait for Kafka and Postgres at start")
     stop_timeout: float = Field(default=25.0, gt=0, description="how long a stop may drain before it is forced")
     stuck_after: float = Field(
-        default=120.0, gt=0, description="with lag and nothing stored for so long, the process exits so that it is restarted"
+        default=120.0, gt=2, description="with lag and nothing stored, or no sign of life, for so long, the process ends: restart it"
     )
     look_every: float = Field(default=1.0, gt=0, description="how often timers, watermarks and calls are looked at when nobody rings")
     retry_pause: float = Field(default=1.0, gt=0, description="before a call that did not get through is tried again")

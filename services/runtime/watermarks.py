@@ -1,6 +1,7 @@
 """Until when each input has been read: the broker is asked where its partitions end, and what is applied to there was seen through the
 moment of asking. Exact, and one request and one statement for all inputs of a service."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from services.runtime import kafka, sql, telemetry
 from services.runtime.apply import Shell
@@ -15,6 +17,7 @@ from services.runtime.intake import Intake
 from services.runtime.settings import Settings
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
+ANSWERED_WITHIN = 5_000  # milliseconds
 
 
 class Stuck(Exception):
@@ -28,22 +31,44 @@ class Watermarks:
     shell: Shell[Any]
     intakes: Sequence[Intake]
     settings: Settings
-    _consumer: AIOKafkaConsumer = field(init=False)
-
-    async def start(self) -> None:
-        """Opens the connection. It reads nothing and belongs to no group."""
-        self._consumer = AIOKafkaConsumer(**kafka.connection(self.settings), group_id=None, metadata_max_age_ms=15_000)
-        await self._consumer.start()
+    _consumer: AIOKafkaConsumer | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def stop(self) -> None:
-        """Closes the connection. Not while it is being asked: aiokafka would wait for ever."""
-        await self._consumer.stop()
+        """Closes the connection."""
+        async with self._asking:  # aiokafka would wait for ever for the answer
+            await self._hang_up()
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """Where every input partition ends, those of other processes included."""
+        """Where every input partition ends, those of other processes included. Raises KafkaError after hanging up: on a connection that
+        gives no answer aiokafka would ask for ever."""
         partitions = [TopicPartition(intake.topic.name, part) for intake in self.intakes for part in range(intake.partitions)]
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        async with self._asking:
+            try:
+                consumer = self._consumer or await self._connect()
+                ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+            except KafkaError:
+                await self._hang_up()
+                raise
         return ends
+
+    async def _connect(self) -> AIOKafkaConsumer:
+        """It reads nothing and belongs to no group."""
+        consumer = AIOKafkaConsumer(
+            **kafka.connection(self.settings), group_id=None, metadata_max_age_ms=15_000, request_timeout_ms=ANSWERED_WITHIN,
+        )  # fmt: skip
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._consumer = consumer
+        return consumer
+
+    async def _hang_up(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
 
     async def look(self) -> int:
         """Writes down what this process has read to its end; returns 0. Raises Stuck, or what ended an intake's task."""

@@ -122,6 +122,7 @@ def _not_interrupted() -> Iterator[None]:
 def _environment(name: str, mode: Mode, secrets: Path) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OFFRAMP_", "COMPOSE_"))}
     ports = {f"{each}_PORT": str(free_port()) for each in _PORTS}
+    nobodys = {"ENV_FILE": os.devnull}  # what a developer has chosen for theirs is not under test
     chosen = {"COMPOSE_PROJECT_NAME": name, "COMPOSE_PROFILES": "sandbox", "SECRETS": str(secrets), "OFFRAMP_CLOCK": "test"}
     images = {"POSTGRES_IMAGE": with_tls(os.environ.get("POSTGRES_IMAGE", "postgres:18"))} if mode == "secure" else {}
-    return inherited | ports | chosen | images
+    return inherited | ports | nobodys | chosen | images
