@@ -13,8 +13,9 @@ from services.runtime import tls
 from services.runtime.settings import Settings, SettingsError
 
 _PROTOCOL = {(False, False): "PLAINTEXT", (True, False): "SSL", (False, True): "SASL_PLAINTEXT", (True, True): "SASL_SSL"}
-_ASKED_WITHIN = 5_000  # milliseconds
+_ASKED_WITHIN, _DONE_WITHIN = 5_000, 15_000  # milliseconds
 _FORBIDDEN = (errors.TopicAuthorizationFailedError, errors.GroupAuthorizationFailedError, errors.ClusterAuthorizationFailedError)
+_LOADING = (errors.GroupLoadInProgressError, errors.GroupCoordinatorNotAvailableError, errors.NotCoordinatorForGroupError)
 _REFUSED = (errors.SaslAuthenticationFailed, errors.UnsupportedSaslMechanismError, errors.IllegalSaslStateError)
 
 
@@ -36,7 +37,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 @asynccontextmanager
 async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A client for questions about topics and groups."""
-    client = AIOKafkaAdminClient(**connection(settings))
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=_DONE_WITHIN)
     try:
         await client.start()
         yield client
@@ -55,7 +56,8 @@ async def explain(settings: Settings, error: BaseException) -> str:
             "use one who may, or run `python -m services.runtime.prepare access`"
         )
     if isinstance(error, errors.BrokerResponseError):
-        return f"Kafka answers, but not as it should ({type(error).__name__})"
+        what = "has not loaded its consumer groups yet" if isinstance(error, _LOADING) else "answers, but not as it should"
+        return f"Kafka {what} ({type(error).__name__})"
     how = connection(settings)
     message = f"Kafka does not answer at {settings.kafka}: is it running, and is OFFRAMP_KAFKA right?"
     for server in how.pop("bootstrap_servers").split(","):

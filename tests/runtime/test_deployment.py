@@ -3,10 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import GroupLoadInProgressError, NoError
+from aiokafka.protocol.admin import DescribeGroupsResponse_v0
+from aiokafka.structs import OffsetAndMetadata
 from asyncpg import Connection
 from pydantic import SecretStr
 
@@ -19,6 +23,7 @@ from services.runtime.intake import group_of
 from services.runtime.migrations import Migration
 from services.runtime.settings import Settings
 from services.runtime.stored import Pool
+from services.runtime.waiting import patiently
 from tests.runtime.conftest import SHELL_FILES
 from tests.runtime.test_engine import Publish, running, until
 from tests.runtime.test_engine import publish as publish  # noqa: PLC0414 -- a fixture, which pytest finds by its name here
@@ -109,6 +114,42 @@ async def test_a_deployment_that_has_only_just_come_is_known_by_its_members(brok
         assert f"{GROUP} belongs to another database (deployment {OTHER}; this one is {mine})" in await _refusal(settings, mine)
     finally:
         await consumer.stop()
+
+
+class Loading:
+    """A broker that loads its consumer groups: for so many questions it does not know them, and shows no offsets."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+
+    @asynccontextmanager
+    async def admin(self, _: Settings) -> AsyncIterator["Loading"]:
+        yield self
+
+    async def describe_consumer_groups(self, groups: list[str]) -> list[DescribeGroupsResponse_v0]:
+        self.answers -= 1
+        error = GroupLoadInProgressError if self.answers >= 0 else NoError
+        return [DescribeGroupsResponse_v0([(error.errno, group, "", "", "", []) for group in groups])]
+
+    async def list_consumer_group_offsets(self, _: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        mark = deployment.mark(OTHER)
+        return {} if self.answers >= 0 else {TopicPartition(ACCOUNT.name, 0): OffsetAndMetadata(7, mark)}
+
+
+async def test_a_group_that_is_not_loaded_yet_is_nobodys_until_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(kafka, "admin", Loading(answers=2).admin)
+    with pytest.raises(ForeignGroup, match=OTHER):
+        await patiently(Settings(), lambda: deployment.check(Settings(), "lifecycle", str(uuid.uuid4()), [GROUP]))
+    assert capsys.readouterr().err == "waiting: Kafka has not loaded its consumer groups yet (GroupLoadInProgressError)\n"
+
+
+async def test_a_group_that_is_never_loaded_is_waited_for_within_the_time_of_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "admin", Loading(answers=1_000_000).admin)
+    short = Settings(start_timeout=0.1)
+    with pytest.raises(TimeoutError, match=r"Kafka has not loaded its consumer groups yet .* \(waited 0 s\)"):
+        await patiently(short, lambda: deployment.check(short, "lifecycle", OTHER, [GROUP]))
 
 
 async def test_members_of_an_older_version_are_joined(broker: str, settings: Settings, pool: Pool) -> None:
