@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -64,13 +64,19 @@ class Stack:
     @classmethod
     @contextlib.asynccontextmanager
     async def start(
-        cls, directory: Path | None = None, *, keep: bool = False, durable: bool = True, ports: Ports | None = None
+        cls,
+        directory: Path | None = None,
+        *,
+        keep: bool = False,
+        durable: bool = True,
+        ports: Ports | None = None,
+        broker: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Stack]:
         """The stack for as long as the block lasts, in `directory` or a new temporary one.
 
-        `keep` leaves the data for the next start; `durable=False` lets PostgreSQL not wait for the disk. Any number of stacks run side by
-        side, one in a directory. Start it on the main thread: the servers end with the thread that started them.
-        Raises StackError with a message that says what to do.
+        `keep` leaves the data for the next start; `durable=False` lets PostgreSQL not wait for the disk; `broker` are properties of Kafka
+        that go over ours. Any number of stacks run side by side, one in a directory. Start it on the main thread: the servers end with the
+        thread that started them. Raises StackError with a message that says what to do.
         """
         chosen = ports or Ports()
         async with contextlib.AsyncExitStack() as exits:
@@ -85,9 +91,9 @@ class Stack:
 
             with foreground.first_error_alone():
                 async with asyncio.TaskGroup() as both:
-                    broker = both.create_task(up(Kafka.start(home, chosen.kafka)))
+                    kafka = both.create_task(up(Kafka.start(home, chosen.kafka, properties=broker)))
                     database = both.create_task(up(Postgres.start(home, chosen.postgres, durable=durable)))
-            yield cls(home, broker.result(), database.result(), mailbox)
+            yield cls(home, kafka.result(), database.result(), mailbox)
 
     async def outcome(self) -> str:
         """Wait until one of the servers ends by itself, and say which."""

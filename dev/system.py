@@ -60,19 +60,21 @@ class System:
         processes: Mapping[str, int] | None = None,
         ports: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None,
+        broker: Mapping[str, str] | None = None,
         on_progress: Callable[[str], None] = lambda what: None,
     ) -> AsyncIterator[System]:
         """The system for as long as the block lasts, in `directory` or a new temporary one.
 
         `begins` is the test clock's first time (now, if not given); `processes` how many a service has (one; none at all with 0); `ports`
         may name kafka, postgres, smtp, provider and the services (any free one where it doesn't); `settings` are further `OFFRAMP_…`
-        variables for every service. Start it on the main thread. Raises StackError with a message that says what to do.
+        variables for every service, and `broker` properties of Kafka. Start it on the main thread. Raises StackError with a message that
+        says what to do.
         """
         chosen = dict(ports or {})
         async with contextlib.AsyncExitStack() as exits:
             on_progress("Kafka and PostgreSQL")
             servers = Ports(chosen.get("kafka"), chosen.get("postgres"), chosen.get("smtp"))
-            stack = await exits.enter_async_context(Stack.start(directory, keep=keep, durable=durable, ports=servers))
+            stack = await exits.enter_async_context(Stack.start(directory, keep=keep, durable=durable, ports=servers, broker=broker))
             provider = await exits.enter_async_context(_provider(stack.directory, chosen.get("provider")))
             system = cls(stack, provider, clock, secrets.token_urlsafe(12), dict(settings or {}), chosen)
             on_progress("topics and tables")
@@ -122,9 +124,9 @@ class System:
 
     # What can be done to it.
 
-    async def start_process(self, service: str) -> Process:
-        """One more process of a service, ready."""
-        process = self._launch(service)
+    async def start_process(self, service: str, *, program: Path | None = None, settings: Mapping[str, str] | None = None) -> Process:
+        """One more process of a service, ready; `settings` are its own, and `program` what runs instead of the service's."""
+        process = self._launch(service, program, settings)
         try:
             async with _session() as session:
                 await process.ready(session)
@@ -205,12 +207,12 @@ class System:
         async with _session() as session:
             await asyncio.gather(*(process.ready(session) for process in launched))
 
-    def _launch(self, service: str) -> Process:
+    def _launch(self, service: str, program: Path | None = None, settings: Mapping[str, str] | None = None) -> Process:
         number = self._started[service] = self._started.get(service, 0) + 1
         port = claim_port(self.ports.get(service) if number == 1 else None, service)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OFFRAMP_")}
-        environment = inherited | self._environment(role_of(service)) | {"OFFRAMP_PORT": str(port)} | dict(self.settings)
-        command = [sys.executable, "-m", f"services.{service}"]
+        environment = inherited | self._environment(role_of(service)) | {"OFFRAMP_PORT": str(port)} | {**self.settings, **(settings or {})}
+        command = [sys.executable, *((str(program),) if program else ("-m", f"services.{service}"))]
         child = Child.start(f"{service}-{number}", command, self.directory, dies_with=signal.SIGKILL, environment=environment)
         process = Process(service, child, port)
         self.processes[service].append(process)

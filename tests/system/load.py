@@ -1,9 +1,11 @@
 """Load whose effects are known beforehand: what each event must be answered with, whatever happens meanwhile."""
 
+import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
@@ -48,6 +50,10 @@ class Customer:
         request = RefundRequested(request_ref=f"REF-{self.number}-{self.turns}", payment_id=payment, amount_minor=BACK)
         yield request, ("refund-received", "refund-approved")
 
+    def cancels(self) -> Event:
+        """The end of what is paid for."""
+        return CancellationRequested(reference=f"CAN-{self.number}", requested_by=Requester(user_id=f"usr_{self.number}"))
+
     def leaves(self) -> Event:
         """The end at once, with whatever is left of the money."""
         user = Requester(user_id=f"usr_{self.number}")
@@ -62,10 +68,12 @@ class Load:
     now: datetime
     chance: random.Random
     customers: list[Customer]
+    name: str = "load"
     published: dict[str, Event] = field(default_factory=dict)
     expected: dict[str, tuple[str, ...]] = field(default_factory=dict)
     repeats: int = 0
     poison: int = 0
+    _sent: list[Awaitable[Any]] = field(default_factory=list)
 
     async def begin(self) -> None:
         for customer in self.customers:
@@ -82,12 +90,16 @@ class Load:
             self.poison += 1
 
     async def publish(self, customer: Customer, event: Event, facts: tuple[str, ...] | None = None) -> None:
-        envelope = Envelope(f"load-{len(self.published)}", SOURCE, self.now, customer.subscription_id, event)
+        envelope = Envelope(f"{self.name}-{len(self.published)}", SOURCE, self.now, customer.subscription_id, event)
         self.published[envelope.id] = event
         if facts is not None:
             self.expected[envelope.id] = facts
         key, value, headers = encode(envelope)
         for _ in range(1 + (self.chance.random() < 0.1)):
-            await self.producer.send(TOPIC_OF[type(event)].name, value, key=key, headers=headers)
+            self._sent.append(await self.producer.send(TOPIC_OF[type(event)].name, value, key=key, headers=headers))
             self.repeats += 1
         self.repeats -= 1
+
+    async def acknowledged(self) -> None:
+        """Until Kafka has everything."""
+        await asyncio.gather(*self._sent)
