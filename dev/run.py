@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
 import cyclopts
+from pydantic import SecretStr
 from rich.console import Console
 
 from dev import foreground, panel
 from dev.directory import owned
 from dev.places import StackError, is_free
-from dev.publisher import Publisher
 from dev.system import System
 from services.console import samples
+from services.console.database import Database
+from services.console.trouble import Trouble
 from services.refunds.webhooks import PATH
+from services.runtime.settings import Settings
 
 _PORTS = {"kafka": 19092, "postgres": 15432, "smtp": 11025, "provider": 8110, "lifecycle": 8101, "refunds": 8102, "notifier": 8103}
-_HEARD_WITHIN = 60.0  # seconds
-_HEARD = "select (select count(*) from lifecycle.subscriptions) + (select count(*) from refunds.payments)"
 _err = Console(stderr=True, highlight=False)
 
 
@@ -64,26 +62,14 @@ def _write_environment(system: System) -> Path:
 
 
 async def _fill(system: System) -> None:
-    """Publishes the sample subscriptions and payments at the first start, and waits until they were heard."""
-    connection = await asyncpg.connect(system.admin_dsn)
+    """The sample subscriptions and payments, at the first start."""
+    settings = Settings(kafka=system.stack.kafka, postgres=SecretStr(system.admin_dsn))
     try:
-        if await connection.fetchval("select exists(select from lifecycle.subscriptions)"):
-            return
-        now = await connection.fetchval("select now from lifecycle.test_clock") or datetime.now(UTC)
-        events = list(samples.told(now))
-        async with Publisher.open(system.stack.kafka) as publisher:
-            for subscription_id, at, event in events:
-                await publisher.publish(subscription_id, event, at)
-        expected = len(samples.SAMPLES) + len({each[0] for each in events if type(each[2]).__name__ == "PaymentSucceeded"})
-        async with asyncio.timeout(_HEARD_WITHIN):
-            while await connection.fetchval(_HEARD) < expected:
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise StackError(
-            f"The services have not heard of the samples after {_HEARD_WITHIN:.0f} s. See the logs in {system.directory}."
-        ) from None
-    finally:
-        await connection.close()
+        async with Database(settings) as database:
+            if not any([await database.subscription(sample.subscription_id) for sample in samples.SAMPLES]):
+                await samples.tell(settings, database)
+    except Trouble as trouble:
+        raise StackError(f"{trouble} (in {system.directory})") from None
 
 
 def main(*, directory: Path = Path("data"), fresh: bool = False, test_clock: bool = False) -> int:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from offramp_schemas import BadRecord, Envelope, decode, encode
+from offramp_schemas import TOPIC_OF, BadRecord, Envelope, decode, encode
 from services.console.settings import hint
 from services.console.trouble import Trouble
 from services.runtime import kafka
@@ -53,18 +53,21 @@ class Seen:
     bad: BadRecord | None
 
 
-async def send(settings: Settings, topic: str, envelope: Envelope) -> Place:
-    """Publishes one event and waits until every replica has it. Raises Trouble."""
-    key, value, headers = encode(envelope)
+async def send(settings: Settings, *envelopes: Envelope) -> list[Place]:
+    """Publishes events, in order, and waits for each until every replica has it. Raises Trouble."""
+    places = []
     async with _explained(settings):
         producer = AIOKafkaProducer(**kafka.connection(settings), acks="all", enable_idempotence=True, request_timeout_ms=10_000)
         try:
             await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
-            await _expect(topic, await producer.client.fetch_all_metadata())
-            written = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key, headers=headers), _ANSWERS_WITHIN)
+            for envelope in envelopes:
+                topic, (key, value, headers) = TOPIC_OF[type(envelope.data)].name, encode(envelope)
+                await _expect(topic, await producer.client.fetch_all_metadata())
+                written = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key, headers=headers), _ANSWERS_WITHIN)
+                places.append(Place(written.topic, written.partition, written.offset))
         finally:
             await producer.stop()
-    return Place(written.topic, written.partition, written.offset)
+    return places
 
 
 class Reader:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from offramp_schemas import TOPIC_OF, Envelope, Event
+from offramp_schemas import Envelope, Event
 from services.console import composing, defaults, fields, kafka, screen, settings, words
 from services.console.composing import SENDING, Saying
 from services.console.database import Database
@@ -66,7 +66,7 @@ async def run(event: type[Event], given: Mapping[str, Any], sending: Sending) ->
 
 
 async def _publish(chosen: Settings, envelope: Envelope) -> kafka.Place:
-    place = await kafka.send(chosen, TOPIC_OF[type(envelope.data)].name, envelope)
+    (place,) = await kafka.send(chosen, envelope)
     screen.out.print(str(place), style="bold")
     screen.out.print(screen.quiet(f"{type(envelope.data).kebab()} {envelope.id}  {words.gist(envelope.data)}"))
     return place

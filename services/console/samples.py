@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from rich.text import Text
 from uuid_utils.compat import uuid7
 
-from offramp_schemas import TOPIC_OF, Envelope, Event
+from offramp_schemas import Envelope, Event
 from offramp_schemas.account import Reseller, SubscriptionStarted
 from offramp_schemas.base import Contact
 from offramp_schemas.payment import PaymentFailed, PaymentSucceeded
@@ -107,29 +107,27 @@ SAMPLES = (
 )
 
 
-def told(now: datetime) -> Iterator[tuple[str, datetime, Event]]:
-    """All that billing has told until `now`: about whom, when it happened, what."""
-    for sample in SAMPLES:
-        for at, event in sample.events(now):
-            yield sample.subscription_id, at, event
-
-
 async def publish(settings: Settings, database: Database) -> None:
-    """Publishes all of them, waits until lifecycle has heard, and says what to try. Raises Trouble where there are some already."""
+    """Publishes all of them, and says what to try. Raises Trouble where there are some already."""
     for sample in SAMPLES:
         if await database.subscription(sample.subscription_id):
             raise Trouble(f"{sample.subscription_id} is there already: `offramp show {sample.subscription_id}` tells what became of it")
-    for subscription_id, at, event in told(await database.now()):
-        await kafka.send(settings, TOPIC_OF[type(event)].name, Envelope(str(uuid7()), _SOURCE, at, subscription_id, event))
-    try:
-        async with asyncio.timeout(_HEARD_WITHIN):
-            for sample in SAMPLES:
-                while not await database.subscription(sample.subscription_id):
-                    await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise Trouble(f"lifecycle has not heard of them after {_HEARD_WITHIN:.0f} s: is it running? Its log says why") from None
+    await tell(settings, database)
     for line in described("offramp"):
         screen.out.print(line)
+
+
+async def tell(settings: Settings, database: Database) -> None:
+    """Publishes what billing has told of them until now, and waits until lifecycle has heard all of it. Raises Trouble."""
+    now = await database.now()
+    told = [Envelope(str(uuid7()), _SOURCE, at, sample.subscription_id, event) for sample in SAMPLES for at, event in sample.events(now)]
+    await kafka.send(settings, *told)
+    try:
+        async with asyncio.timeout(_HEARD_WITHIN):
+            while len(await database.rows("lifecycle", "dispositions", [envelope.id for envelope in told])) < len(told):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Trouble(f"lifecycle has not heard of the samples after {_HEARD_WITHIN:.0f} s: is it running? Its log says why") from None
 
 
 def described(offramp: str) -> Iterator[Text]:

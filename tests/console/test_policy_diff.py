@@ -58,7 +58,7 @@ async def happened(stack: Settings, subscription: str, *told: tuple[timedelta, E
                 await shell.hear([record._replace(appended_at=NOW)], "offramp.test")
         await pool.close()
     for n, (ago, event) in enumerate(told if on_kafka else ()):
-        await kafka.send(stack, TOPIC_OF[type(event)].name, Envelope(f"{subscription}-{n}", "//test", NOW - ago, subscription, event))
+        await kafka.send(stack, Envelope(f"{subscription}-{n}", "//test", NOW - ago, subscription, event))
 
 
 async def of(offramp: Offramp, subscription: str, new: Path, *options: str) -> tuple[dict[str, Any], list[Any]]:
@@ -87,7 +87,7 @@ async def test_one_that_began_before_stands_as_it_is_known_today(
     await happened(stack, "sub_older", (20 * DAY, started()), (20 * DAY, paid("older")), on_kafka=False)
     await tables.execute("update lifecycle.transitions set at = $1 where entity_id = 'sub_older'", NOW - 20 * DAY)
     request = RefundRequested(request_ref="REF-1")
-    await kafka.send(stack, "refund.request.v1", Envelope("older-1", "//test", NOW - 3 * DAY, "sub_older", request))
+    await kafka.send(stack, Envelope("older-1", "//test", NOW - 3 * DAY, "sub_older", request))
     document, found = await of(offramp, "sub_older", longer)
     assert document["as_known_today"] >= 1
     assert [(each["event"], each["new"]) for each in found if each["event"] == "refund-requested"] == [
@@ -101,7 +101,7 @@ async def test_one_in_the_midst_of_something_is_left_out_and_counted(
     cancel = CancellationRequested(reference="CAN-1", requested_by=Requester(user_id="usr_1"))
     await happened(stack, "sub_leaving", (20 * DAY, started()), (10 * DAY, cancel), on_kafka=False)
     await tables.execute("update lifecycle.transitions set at = $1 where entity_id = 'sub_leaving'", NOW - 10 * DAY)
-    await kafka.send(stack, "subscription.payment.v1", Envelope("leaving-1", "//test", NOW - 3 * DAY, "sub_leaving", failed()))
+    await kafka.send(stack, Envelope("leaving-1", "//test", NOW - 3 * DAY, "sub_leaving", failed()))
     document, found = await of(offramp, "sub_leaving", sooner)
     assert document["left_out"]["non renewing at the beginning"] == 1
     assert found == []

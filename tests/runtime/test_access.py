@@ -12,7 +12,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError,
 from pydantic import SecretStr
 
 from dev.kafka import Kafka
-from offramp_schemas import TOPICS, Envelope
+from offramp_schemas import TOPICS, Envelope, examples
+from offramp_schemas.refund_events import RefundReceived
 from services.console import kafka as console
 from services.console.trouble import Trouble
 from services.runtime import access, kafka, topics
@@ -155,10 +156,10 @@ async def test_who_may_not_do_something_is_told_what_to_run(prepared: Secured) -
 async def test_the_command_line_tells_a_wrong_password_and_a_missing_right(prepared: Secured) -> None:
     wrong = prepared.settings("console", kafka_password=SecretStr("a wrong one"))
     with pytest.raises(Trouble, match="Kafka refused the user console or its password"):
-        await console.send(wrong, "subscription.request.v1", SAMPLE)
+        await console.send(wrong, SAMPLE)
     with pytest.raises(Trouble, match="the user console may not do this in Kafka"):
-        await console.send(prepared.settings("console"), "refund.events.v1", SAMPLE)
-    await console.send(prepared.settings("publisher"), "subscription.account.v1", SAMPLE)
+        await console.send(prepared.settings("console"), SAMPLE._replace(data=examples.load(RefundReceived)))
+    await console.send(prepared.settings("publisher"), SAMPLE)
     async with console.Reader.open(prepared.settings("console"), [topic.name for topic in TOPICS], from_beginning=True) as reader:
         assert any([seen.envelope async for batch in reader.to_the_end() for seen in batch])
 
