@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def test_set_up_leaves_what_is_there_and_makes_the_rest(tmp_path: Path) -> None:
     assert [name for name in before if before[name] != after[name]] == ["lifecycle_password"]
     assert b"@PASSWORD@" not in after["kafka_jaas"]
     assert after["kafka_admin_password"].strip() in after["kafka_jaas"]
+
+
+@pytest.mark.parametrize(
+    ("line", "tells"),
+    [
+        ("OFFRAMP_SMTP_PASSWORD=pa$word", True),
+        ('OFFRAMP_SMTP_PASSWORD="pa$word"', True),
+        ("OFFRAMP_SMTP_PASSWORD=$word", True),
+        ("OFFRAMP_SMTP_PASSWORD='pa$word'", False),
+        ("#OFFRAMP_SMTP_PASSWORD=pa$word", False),
+        ("OFFRAMP_SMTP_PASSWORD=password", False),
+    ],
+)
+def test_set_up_tells_of_a_value_that_compose_would_change(tmp_path: Path, line: str, tells: bool) -> None:
+    shutil.copytree(env_example.ROOT / "deploy" / "compose", tmp_path / "deploy" / "compose")
+    (tmp_path / ".env").write_text(f"COMPOSE_PROFILES=sandbox\n{line}\n", encoding="utf-8")
+    said = subprocess.run([tmp_path / "deploy/compose/setup", tmp_path / "secrets"], check=True, capture_output=True, text=True).stderr
+    assert (".env, line 2: OFFRAMP_SMTP_PASSWORD has a $" in said) == tells
+    assert "word'" not in said, "what it is, is nobody's business"
 
 
 @pytest.mark.parametrize("server", ["kafka", "postgres"])
