@@ -27,6 +27,7 @@ PORT = 8104
 _TIMEOUT, _LONGEST = 120.0, 3600.0  # seconds that a walk may take: unless told otherwise, and whatever is told
 _GLANCE = aiohttp.ClientTimeout(total=5)  # one look at the services
 _WHAT_TO_SEND = 'send {"by": "30d"} or {"to": "2026-05-01T09:00:00Z"}'
+_JSON = "application/json"  # no page of another site can send it unasked
 log = structlog.get_logger()
 
 
@@ -43,6 +44,10 @@ def serve(settings: Settings, urls: Mapping[str, str]) -> None:
     except OSError as error:
         what = f"can't listen on port {port} of {settings.bind} ({error.strerror})"
         raise Trouble(f"{what}: end what listens there, or choose another with OFFRAMP_PORT (OFFRAMP_BIND: the address)") from None
+
+
+class NotJson(Trouble):
+    """A browser sends everything else for any site that is open in it."""
 
 
 class Front:
@@ -87,6 +92,8 @@ class Front:
 
     async def advance(self, request: web.Request) -> web.Response:
         """Moves business time, from timer to timer, and answers when everything has settled."""
+        if request.content_type != _JSON:
+            raise NotJson(f"{_WHAT_TO_SEND} as content-type: {_JSON}, not {request.content_type} (`curl --json`)")
         return await self._walk(request, _goal(await request.read()))
 
     async def settle(self, request: web.Request) -> web.Response:
@@ -190,7 +197,7 @@ def _timeout(request: web.Request) -> float:
     return seconds
 
 
-_STATUS = {preview.BadRequest: 400, clock.NoTestClock: 409, clock.OutOfReach: 409}
+_STATUS = {preview.BadRequest: 400, NotJson: 415, clock.NoTestClock: 409, clock.OutOfReach: 409}
 
 
 @web.middleware

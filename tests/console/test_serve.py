@@ -1,6 +1,7 @@
 """The test clock over HTTP, in front of services that only pretend."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,8 +29,11 @@ class Asked:
             return answer.status, await answer.json()
 
     async def post(self, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        how = {"data": body} if isinstance(body, bytes) else {"json": body}
-        async with self.client.post(path, **how) as answer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.send(path, data, "application/json")
+
+    async def send(self, path: str, data: bytes, content_type: str) -> tuple[int, dict[str, Any]]:
+        async with self.client.post(path, data=data, headers={"content-type": content_type}) as answer:
             return answer.status, await answer.json()
 
 
@@ -107,6 +111,16 @@ async def test_a_clock_never_goes_back(front: Open) -> None:
 async def test_who_sends_something_else_hears_what_to_send(front: Open, body: object) -> None:
     status, said = await (await front()).post("/clock/advance", body)
     assert (status, said["error"]) == (400, 'send {"by": "30d"} or {"to": "2026-05-01T09:00:00Z"}')
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/octet-stream", ""]
+)
+async def test_what_any_site_can_make_a_browser_send_moves_no_clock(front: Open, content_type: str) -> None:
+    lifecycle = Pretended([day(3)])
+    status, said = await (await front(lifecycle)).send("/clock/advance", b'{"by": "1d"}', content_type)
+    assert (status, "as content-type: application/json, not " in said["error"]) == (415, True)
+    assert lifecycle.set_to == []
 
 
 @pytest.mark.parametrize(
