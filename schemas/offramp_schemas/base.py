@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -142,8 +142,3 @@ class FollowUp(Event):
 
     version: int = Field(default=0, ge=0, description="of the entity: a reader of two topics knows what is newer")
     state: str = Field(default="", description="of the entity, after this fact")
-
-
-def json_fields(event: Event) -> dict[str, Any]:
-    """The event as JSON-ready fields."""
-    return event.model_dump(mode="json")
