@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from asyncpg import Connection
+from xdist.scheduler import LoadFileScheduling
 
 from dev.directory import owned
 from dev.kafka import Kafka
@@ -17,6 +19,19 @@ from dev.postgres import Postgres
 from dev.stack import Stack
 
 _numbers = count(1)
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """Tests of a file stay in one process, and those of tests/stories do: the stories are played once for all of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "stories" if file.startswith("tests/stories/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Which process runs what."""
+    return Together(config, log)
 
 
 async def as_one_deployment(connection: Connection, *schemas: str) -> None:

@@ -32,11 +32,6 @@ class Letter(NamedTuple):
     mail: EmailMessage
 
     @property
-    def subject(self) -> str:
-        """As the customer reads it."""
-        return str(self.mail["Subject"])
-
-    @property
     def text(self) -> str:
         """The part for reading."""
         return _words(self.mail, "plain")
@@ -150,7 +145,8 @@ def _words(mail: EmailMessage, kind: str) -> str:
 
 def date(at: datetime, locale: str = "en") -> str:
     """The day as a mail in that language says it."""
-    return " ".join(format_date(at, "long", locale=locale).split())
+    said = " ".join(format_date(at, "long", locale=locale).split())
+    return f"1er{said[1:]}" if locale == "fr" and at.day == 1 else said
 
 
 def money(minor: int, locale: str = "en") -> str:

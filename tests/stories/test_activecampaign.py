@@ -36,7 +36,7 @@ boris = story(
     (day(107), BORIS.cancels(reference="CAN-again", feedback=("too_expensive",))),
     begins=LATE,
 )
-rosa = story(ROSA, (day(5), ROSA.cancels(feedback=("goals_not_met",))), (day(20), DataDeleted()))
+rosa = story(ROSA, (day(5), ROSA.cancels(feedback=("goals_not_met",), wants_refund=True)), (day(20), DataDeleted()))
 stefan = story(
     STEFAN,
     (day(12), STEFAN.cancels(feedback=("too_complex",))),
@@ -99,9 +99,10 @@ def test_a_canceled_trial_just_lapses_and_is_never_charged(lives: Lives) -> None
     rosa = lives[ROSA]
     ended = rosa.the(lifecycle.SubscriptionEnded)
     assert (ended.end_reason, ended.ended_at) == ("requested", day(14))
-    assert date(day(14), "es") in rosa.letter("cancellation_scheduled").subject
+    assert date(day(14), "es") in rosa.letter("cancellation_scheduled").text
     assert "trial_ending" not in rosa.templates, "nothing will be charged"
-    assert rosa.about_money == []
+    assert rosa.about_money == ["nothing-to-refund"], "which is said, when somebody asks all the same"
+    assert rosa.letter("refund_nothing_paid").at <= day(5, 9, 10)
 
 
 @stefan

@@ -31,5 +31,5 @@ def test_whoever_withdraws_within_a_fortnight_has_everything_back_and_nobody_can
     assert ines.templates[:4] == ["ended_at_once", "refund_received", "refund_approved", "refund_issued"]
     issued = ines.letter("refund_issued")
     assert issued.at <= day(80), "two business days"
-    assert money(60_000, "es") in issued.subject
+    assert money(60_000, "es") in issued.text
     assert NOT_FOR_OTTO_TO_DECIDE in lives.dead_letters

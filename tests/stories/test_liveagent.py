@@ -55,6 +55,7 @@ gustavo = story(
     GUSTAVO,
     (day(75), GUSTAVO.is_not_seen(day(75))),
     (day(107), GUSTAVO.wishes(ReactivationRequested)),
+    (day(110), DataDeleted()),
     begins=LATE,
 )
 
@@ -141,10 +142,24 @@ def test_money_that_comes_after_the_end_revives_nothing_and_goes_back(lives: Liv
 @gustavo
 def test_a_free_account_that_nobody_uses_is_warned_three_times_closed_and_given_back_on_request(lives: Lives) -> None:
     gustavo = lives[GUSTAVO]
-    assert gustavo.templates == ["inactivity_warning", "inactivity_warning", "inactivity_last_day", "ended_unused", "reactivated"]
+    assert gustavo.templates == [
+        "inactivity_warning",
+        "inactivity_warning",
+        "inactivity_last_day",
+        "ended_unused",
+        "reactivated",
+        "data_deleted_in_use",
+    ]
     for letter in gustavo.letters[:3]:
         assert date(day(105), "es") in letter.text, "the day is named, and kept"
     assert "60" in gustavo.letters[0].text
     assert "90" in gustavo.letters[0].text
     assert gustavo.when(lifecycle.SubscriptionDeactivated) == [day(105)]
     assert gustavo.the(pause.SubscriptionReactivated).data_deleted is False, "within the grace period everything is still there"
+
+
+@gustavo
+def test_data_that_is_deleted_although_it_is_in_use_again_is_told_to_ops_and_to_the_customer(lives: Lives) -> None:
+    assert lives[GUSTAVO].the(lifecycle.LiveDataDeleted).deleted_at == day(110)
+    assert date(day(110), "es") in lives[GUSTAVO].letter("data_deleted_in_use").text
+    assert any(GUSTAVO.subscription_id in text for text in lives.alerts("ops@example.com"))

@@ -94,7 +94,7 @@ def test_an_open_invoice_is_named_with_the_confirmation_and_nobody_is_chased_any
 def test_a_minimum_term_is_kept_and_the_confirmation_says_so(lives: Lives) -> None:
     nadia = lives[NADIA]
     assert nadia.the(lifecycle.CancellationScheduled).ends_at == day(90)
-    assert date(day(90), "bg") in nadia.letter("cancellation_scheduled").subject
+    assert date(day(90), "bg") in nadia.letter("cancellation_scheduled").text
     assert "charged-after-cancellation" not in nadia.said, "a month within the term is rightly charged"
     assert nadia.the(lifecycle.SubscriptionEnded).ended_at == day(90)
 
@@ -111,7 +111,7 @@ def test_an_offer_that_nobody_answers_expires_and_an_answer_too_late_is_told_so(
 def test_a_notice_period_counts_from_the_day_it_was_asked_for(lives: Lives) -> None:
     odile = lives[ODILE]
     assert odile.the(lifecycle.CancellationScheduled).ends_at == day(50)
-    assert date(day(50), "fr") in odile.letter("cancellation_scheduled").subject
+    assert date(day(50), "fr") in odile.letter("cancellation_scheduled").text
     assert odile.the(lifecycle.SubscriptionEnded).ended_at == day(50)
 
 
@@ -137,4 +137,4 @@ def test_a_proof_comes_whatever_mail_was_unsubscribed_from(lives: Lives) -> None
     late = olivier.letter("withdrawal_too_late")
     assert late.at == day(31)
     assert "https://example.com/come-back" in late.text, "the way back that there is"
-    assert date(day(30), "fr").replace("1 avril", "1er avril") in olivier.letter("cancellation_already_ended").text
+    assert date(day(30), "fr") in olivier.letter("cancellation_already_ended").text
