@@ -11,6 +11,17 @@ select subscription_id, version, details, wake_at, guarded_wake_at,
      and (other.last_paused_at is not null or other.last_offered_at is not null) having count(*) > 0) as others
 from subscriptions where subscription_id = any($1::text[]) order by subscription_id
 
+-- name: lock_customers
+-- Whoever gives a customer what comes once a year is alone with them until it is committed. In the order of the buckets.
+select pg_advisory_xact_lock($1::int, b) from unnest($2::int[]) b
+
+-- name: others
+-- The same `others` as above, once more, under that lock.
+select given.id, max(other.last_paused_at), max(other.last_offered_at)
+from unnest($1::text[], $2::text[]) given(id, customer) left join subscriptions other
+  on other.customer_id = given.customer and other.subscription_id <> given.id and (other.last_paused_at is not null or other.last_offered_at is not null)
+group by given.id
+
 -- name: store
 -- One statement whatever the number; the lock was taken by `load`, or by name for a new one.
 insert into subscriptions(

@@ -1,21 +1,33 @@
 """Subscriptions in and out of Postgres: the whole state as JSON, and beside it the columns that people, constraints and timers need."""
 
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from services.lifecycle.states import Active, Ended, NonRenewing, Paused, Subscription, Trialing
 from services.runtime import sql
-from services.runtime.stored import LOCKED, Connection, Entity
+from services.runtime.stored import LOCKED, Connection, Entity, Stale
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 _decode = msgspec.json.Decoder(Subscription).decode
 _encode = msgspec.json.encode
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
+OnceAYear = tuple[datetime | None, datetime | None]  # the last pause, and the last offer
+NOTHING: OnceAYear = (None, None)
+CUSTOMERS = zlib.crc32(b"lifecycle.customers") & 0x7FFFFFFF
+LOCK_BUCKETS = 256
+
+
+class Read(NamedTuple):
+    """What a customer had been given when a subscription was read: as far as this one knew then, and with others of theirs."""
+
+    known: OnceAYear = NOTHING
+    others: OnceAYear = NOTHING
 
 
 class Subscriptions:
@@ -29,11 +41,14 @@ class Subscriptions:
         """The rows, locked in the order of their ids."""
         rows = await connection.fetch(QUERIES["load"] + LOCKED * lock, ids)
         return {
-            id_: Entity(id_, version, _known(details, others), wake_at, guarded) for id_, version, details, wake_at, guarded, others in rows
+            id_: _entity(id_, version, details, wake_at, guarded, (*(others or (None, None)),))
+            for id_, version, details, wake_at, guarded, others in rows
         }
 
     async def store(self, connection: Connection, entities: Sequence[Entity[Subscription]]) -> None:
-        """Inserts or rewrites the rows."""
+        """Inserts or rewrites the rows. Raises Stale where a customer may have been given twice what they get once a year."""
+        if given := [each for each in entities if _is_given(each)]:
+            await _nobody_else_gave(connection, given)
         if entities:
             await connection.execute(QUERIES["store"], *zip(*map(_row, entities), strict=True))
 
@@ -47,14 +62,39 @@ class Subscriptions:
         return moment
 
 
-def _known(details: str, others: Sequence[datetime | None] | None) -> Subscription:
-    """The state, and in it what its customer was given with another subscription of theirs."""
+def _entity(
+    id_: str, version: int, details: str, wake_at: datetime | None, guarded: datetime | None, others: OnceAYear
+) -> Entity[Subscription]:
+    """The row, and in its state what its customer was given with another subscription of theirs."""
     state: Subscription = _decode(details)
-    if others is None:
-        return state
-    paused, offered = others
-    heard = replace(state.heard, paused_at=_later(state.heard.paused_at, paused), offered_at=_later(state.heard.offered_at, offered))
-    return replace(state, heard=heard)
+    if others != NOTHING:
+        paused, offered = others
+        heard = replace(state.heard, paused_at=_later(state.heard.paused_at, paused), offered_at=_later(state.heard.offered_at, offered))
+        state = replace(state, heard=heard)
+    return Entity(id_, version, state, wake_at, guarded, Read(_once_a_year(state), others))
+
+
+def _once_a_year(state: Subscription) -> OnceAYear:
+    return state.heard.paused_at, state.heard.offered_at
+
+
+def _is_given(entity: Entity[Subscription]) -> bool:
+    """A pause or an offer, by what was decided since the row was read."""
+    read: Read = entity.read or Read()
+    return _once_a_year(entity.state) not in (read.known, NOTHING)
+
+
+async def _nobody_else_gave(connection: Connection, given: Sequence[Entity[Subscription]]) -> None:
+    """Their customers' rows are locked one by one only; so this lock, and a second look, make once a year exact. Raises Stale."""
+    customers = [each.state.facts.customer_id for each in given]
+    if len(set(customers)) < len(customers):
+        raise Stale
+    buckets = sorted({zlib.crc32(each.encode()) % LOCK_BUCKETS for each in customers})
+    await connection.execute(QUERIES["lock_customers"], CUSTOMERS, buckets)
+    rows = await connection.fetch(QUERIES["others"], [each.entity_id for each in given], customers)
+    others = {id_: (paused, offered) for id_, paused, offered in rows}
+    if any(others[each.entity_id] != (each.read or Read()).others for each in given):
+        raise Stale
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -12,7 +12,7 @@ from services.runtime.apply import Shell
 from services.runtime.dead_letters import NoSuchDeadLetter
 from services.runtime.postgres import REFUSED
 from services.runtime.records import Record
-from services.runtime.stored import Connection
+from services.runtime.stored import Connection, Stale
 
 QUERIES = sql.load(Path(__file__).with_name("queries.sql"))
 Place = tuple[str, int, int]
@@ -29,6 +29,8 @@ async def redrive(shell: Shell[Any], place: Place) -> str:
             return await _redrive(shell, connection, place)
     except REFUSED as error:
         raise StillDead(f"the database refuses it ({type(error).__name__})") from None
+    except Stale:
+        raise StillDead("what it rests on has changed just now: try again") from None
 
 
 async def _redrive(shell: Shell[Any], connection: Connection, place: Place) -> str:

@@ -1,7 +1,7 @@
 """What a service's `store.py` gives the shell: entities in and out of its own tables, a handful of statements whatever the number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -16,15 +16,23 @@ else:
     Connection, Pool = asyncpg.Connection, asyncpg.Pool
 
 
+class Stale(Exception):
+    """What a decision rests on, beside the rows that are locked, has changed since it was read: it has to be taken again."""
+
+
 @dataclass(slots=True)
 class Entity(Generic[State]):
-    """One row: `version` counts applied events; the two wake-ups are the earliest timers of either kind."""
+    """One row: `version` counts applied events; the two wake-ups are the earliest timers of either kind.
+
+    `read` is what its store read with it of rows that are not locked, to look at it again when it is stored.
+    """
 
     entity_id: str
     version: int
     state: State
     wake_at: datetime | None = None
     guarded_wake_at: datetime | None = None
+    read: Any = field(default=None, compare=False)
 
 
 class Store(Protocol[State]):
@@ -39,7 +47,7 @@ class Store(Protocol[State]):
         ...
 
     async def store(self, connection: Connection, entities: Sequence[Entity[State]]) -> None:
-        """Inserts or rewrites the rows and their projections."""
+        """Inserts or rewrites the rows and their projections. Raises Stale."""
         ...
 
     async def due(self, connection: Connection, now: datetime, seen_through: datetime | None, limit: int) -> list[str]:
