@@ -22,12 +22,13 @@ def is_there(named: str) -> bool:
 
 
 def wrong(page: str) -> list[str]:
-    """Rows that show nothing, and tests that are not there."""
+    """Rows that nothing shows, or no story, and tests that are not there."""
     found = []
     for row in rows(page):
         tests = re.findall(r"`([^`]+)`", row[3]) if len(row) == 4 else []
         found += [f"{row[0]}: {row[1]}: {each} is not there" for each in tests if not is_there(each)]
         found += [] if tests else [f"{row[0]}: {row[1]}: shown by nothing"]
+        found += [] if any(each.startswith("stories/") for each in tests) else [f"{row[0]}: {row[1]}: in no story"]
     return found
 
 
@@ -40,4 +41,7 @@ def test_a_row_without_a_test_and_a_test_that_is_not_there_are_found() -> None:
     planted = (
         "| source | behaviour | here | shown by |\n| LiveAgent | a | b | nothing |\n| LiveAgent | c | d | `domain/test_sources::test_no` |"
     )
-    assert wrong(planted) == ["LiveAgent: a: shown by nothing", "LiveAgent: c: domain/test_sources::test_no is not there"]
+    assert wrong(planted) == [
+        "LiveAgent: a: shown by nothing", "LiveAgent: a: in no story", "LiveAgent: c: domain/test_sources::test_no is not there",
+        "LiveAgent: c: in no story",
+    ]  # fmt: skip
