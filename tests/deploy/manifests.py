@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from offramp_schemas import inputs_of
+from services.console import serve
+from services.refunds.webhooks import PATH
 from services.runtime.app import PORTS
 from services.runtime.intake import group_of
 from services.runtime.pages import Pages
@@ -16,6 +18,7 @@ from services.runtime.settings import PREFIX, SECRETS, Settings
 
 Document = dict[str, Any]
 VARIABLES = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}{name}_FILE".upper() for name in SECRETS}
+LISTENS = PORTS | {"console": serve.PORT}
 GETS = {route.path for route in Pages(lambda: None).routes() if route.method == "GET"}
 
 
@@ -47,7 +50,7 @@ class Manifests:
 
     def problems(self) -> list[str]:
         """One line each; none: nothing was found."""
-        return [*self._files(), *self._variables(), *self._workloads(), *self._ports(), *self._scaling()]
+        return [*self._files(), *self._variables(), *self._workloads(), *self._ports(), *self._doors(), *self._scaling()]
 
     def _files(self) -> Iterator[str]:
         generated = [generator.get(kind, []) for generator in self.kustomization["configMapGenerator"] for kind in ("envs", "files")]
@@ -84,16 +87,33 @@ class Manifests:
         for each in self.of("Deployment"):
             name, (container,) = each["metadata"]["name"], each["spec"]["template"]["spec"]["containers"]
             ports = [port["containerPort"] for port in container.get("ports", ())]
-            if ports != ([PORTS[name]] if name in PORTS else []):
-                yield f"{name}: its pages are on {PORTS.get(name)}, not {ports}"
+            if ports != [LISTENS[name]]:
+                yield f"{name}: its pages are on {LISTENS[name]}, not {ports}"
         for each in self.of("Service"):
-            if each["spec"]["ports"][0]["port"] != PORTS[each["metadata"]["name"]]:
+            if each["spec"]["ports"][0]["port"] != LISTENS[each["metadata"]["name"]]:
                 yield f"Service {each['metadata']['name']}: {each['spec']['ports']}"
         for each in self.of("PodMonitor"):
             yield from (f"there is no page {end['path']}" for end in each["spec"]["podMetricsEndpoints"] if end["path"] not in GETS)
+        disrupted = {each["metadata"]["name"] for each in self.of("PodDisruptionBudget")}
+        yield from (f"{name} may go all at once" for name in sorted(LISTENS.keys() - disrupted))
         of_the_console = [each["spec"]["egress"] for each in self.of("NetworkPolicy") if each["metadata"]["name"] == "console"]
         if {port["port"] for rules in of_the_console for rule in rules for port in rule["ports"]} != set(PORTS.values()):
             yield "the command line can't reach all pages"
+
+    def _doors(self) -> Iterator[str]:
+        """Pages know no login: one path alone is for the outside, and who may come in is said for each."""
+        for each in self.of("Ingress"):
+            found = {(path["path"], path["pathType"], path["backend"]["service"]["name"])
+                     for rule in each["spec"]["rules"] for path in rule["http"]["paths"]}  # fmt: skip
+            if found != {(PATH, "Exact", "refunds")}:
+                yield f"Ingress {each['metadata']['name']} lets in {sorted(found)}"
+            hosts = {rule.get("host") for rule in each["spec"]["rules"]}
+            if hosts != {host for tls in each["spec"].get("tls", ()) for host in tls["hosts"]}:
+                yield f"Ingress {each['metadata']['name']}: not every host has a certificate"
+        for each in self.of("NetworkPolicy"):
+            for rule in each["spec"].get("ingress", ()):
+                if not rule.get("from") or not rule.get("ports"):
+                    yield f"NetworkPolicy {each['metadata']['name']} lets everybody in, or everywhere"
 
     def _scaling(self) -> Iterator[str]:
         scaled = {each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in self.of("ScaledObject")}

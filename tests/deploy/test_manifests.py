@@ -39,6 +39,17 @@ def test_nothing_is_wrong_with_the_base() -> None:
         ("lifecycle.yaml", "containerPort: 8101", "containerPort: 8102", "lifecycle: its pages are on 8101, not [8102]"),
         ("refunds.yaml", "port: 8102, target", "port: 80, target", "Service refunds: "),
         ("network.yaml", "port: 8103", "port: 8104", "the command line can't reach all pages"),
+        ("console.yaml", "containerPort: 8104", "containerPort: 8101", "console: its pages are on 8104, not [8101]"),
+        (
+            "console.yaml",
+            "kind: PodDisruptionBudget\nmetadata: {name: console}",
+            "kind: PodDisruptionBudget\nmetadata: {name: x}",
+            "console may go all at once",
+        ),
+        ("webhooks.yaml", "path: /webhooks/provider", "path: /", "Ingress webhooks lets in [('/', 'Exact', 'refunds')]"),
+        ("webhooks.yaml", "pathType: Exact", "pathType: Prefix", "Ingress webhooks lets in "),
+        ("webhooks.yaml", "hosts: [offramp.invalid]", "hosts: []", "Ingress webhooks: not every host has a certificate"),
+        ("webhooks.yaml", "ports: [{protocol: TCP, port: pages}]", "ports: []", "NetworkPolicy webhooks lets everybody in, or everywhere"),
         ("monitoring.yaml", "/metrics", "/metrix", "there is no page /metrix"),
         ("scaling.yaml", "topic: refund.request.v1", "topic: refund.requests.v1", "refunds is scaled by refund.requests.v1"),
         (
@@ -86,6 +97,27 @@ def _load(environment: dict[str, str], secrets: Path, monkeypatch: pytest.Monkey
         elif variable.startswith("OFFRAMP_") and not variable.endswith("_CA"):
             monkeypatch.setenv(variable, value)
     return settings.load()
+
+
+def test_the_console_serves_and_its_probes_ask_for_its_own_health_alone() -> None:
+    (console,) = [each for each in BASE.of("Deployment") if each["metadata"]["name"] == "console"]
+    (container,) = console["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["offramp", "serve"]
+    assert probes(container) == {"/healthz"}
+    assert "OFFRAMP_CLOCK" not in dict(BASE.environments())["console"]
+
+
+def test_only_refunds_gets_to_know_what_webhooks_are_signed_with() -> None:
+    knows = [name for name, environment in BASE.environments() if "OFFRAMP_PROVIDER_WEBHOOK_SECRETS_FILE" in environment]
+    assert knows == ["refunds"]
+
+
+def test_the_examples_door_is_the_same_under_a_name_of_its_own() -> None:
+    (door,) = [each for each in yaml.safe_load_all((KUBERNETES / "example" / "webhooks.yaml").read_text()) if each["kind"] == "Ingress"]
+    (ours,) = BASE.of("Ingress")
+    assert door["spec"]["rules"][0]["http"] == ours["spec"]["rules"][0]["http"]
+    assert door["metadata"]["name"] == ours["metadata"]["name"]
+    assert "offramp.invalid" not in str(door)
 
 
 def test_probes_ask_for_pages_and_a_stop_may_drain() -> None:
