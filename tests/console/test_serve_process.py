@@ -79,7 +79,7 @@ async def test_a_client_that_goes_away_leaves_no_traceback(launch: Launch) -> No
     process = await launch(port)
     await line(process)
     _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b'POST /clock/advance HTTP/1.1\r\nHost: clock\r\nContent-Length: 12\r\n\r\n{"by": "1d"}')
+    writer.write(b'POST /clock/advance HTTP/1.1\r\nHost: clock\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"by": "1d"}')
     await writer.drain()
     async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/clock") as look:
         assert look.status == 200
