@@ -291,11 +291,14 @@ RULES = st.builds(
         pause=st.sampled_from([PauseRules(), PauseRules(removes_card=True, card_within=2 * DAY)]),
         refunds=st.just(USUAL.lifecycle.refunds),
         data=st.sampled_from([DataRules(), DataRules(grace=2 * DAY, retained=40 * DAY)]),
+        plans=st.sampled_from([{}, {"pro": {"dunning": {"steps": ["6h", "2d"]}, "pause": {"once_per": "100d"}}}]),
+        countries=st.sampled_from([{}, {"US": {"data": {"grace": "3d"}, "pause": {"once_per": {"at_most": "60d"}}}}]),
     ),
     st.builds(
         RefundsPolicy,
         approve_up_to=st.sampled_from([{"EUR": 20_000}, {"EUR": 0}]),
         guarantee_window=st.sampled_from([30 * DAY, 5 * DAY]),
+        countries=st.sampled_from([{}, {"US": {"guarantee_window": {"at_least": "20d"}, "country": "US"}}]),
     ),
     st.builds(NotifierPolicy, hold_status=st.sampled_from([HOUR / 20, 2 * HOUR])),
 )

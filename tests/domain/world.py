@@ -37,13 +37,17 @@ class Rules(NamedTuple):
     refunds: RefundsPolicy = RefundsPolicy()
     notifier: NotifierPolicy = NotifierPolicy()
 
+    def of(self, plan: str, country: str) -> "Rules":
+        """As they hold for one customer."""
+        return Rules(self.lifecycle.of(plan, country), self.refunds.of(plan, country), self.notifier)
+
 
 class World:
     """One subscription, and everybody who has to do with it. `order` chooses which topic a service reads next, when it has a choice."""
 
     def __init__(self, plan: Plan, rules: Rules, order: int = 0) -> None:
         self.now = BEGIN
-        self.rules, self.order = rules, order
+        self.rules, self.order = rules.of("pro", plan.country), order
         deciders = (
             ("lifecycle", Lifecycle(single(rules.lifecycle))),
             ("refunds", Refunds(single(rules.refunds))),

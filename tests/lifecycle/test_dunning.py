@@ -230,6 +230,15 @@ def test_a_dunning_keeps_the_steps_of_the_plan_it_started_under() -> None:
     assert [(fact.step, fact.steps) for fact in story.heard_of(PaymentRetryDue)] == [(1, 2), (2, 2)]
 
 
+def test_a_dunning_keeps_the_steps_of_the_country_it_started_in() -> None:
+    rules = Lifecycle(single(Policy.model_validate({"countries": {"DE": {"dunning": {"steps": ["1d", "2d"]}}}})))
+    story = paid_plan(rules)
+    story.hears(failure())
+    story.hears(changed(country="FR"))
+    story.passes(days=2)
+    assert [(fact.step, fact.steps) for fact in story.heard_of(PaymentRetryDue)] == [(1, 2), (2, 2)]
+
+
 def test_giving_up_waits_for_every_input_to_be_read() -> None:
     story = paid_plan()
     story.hears(failure())

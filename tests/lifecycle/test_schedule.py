@@ -36,6 +36,26 @@ def test_a_notice_period_keeps_it_longer() -> None:
     assert story.state.ends_at == NOW + 60 * DAY
 
 
+def test_a_country_s_law_limits_the_notice_of_every_plan_and_lengthens_none() -> None:
+    rules = Lifecycle(
+        single(
+            Policy.model_validate(
+                {
+                    "plans": {"pro": {"cancellation": {"notice": "60d"}}},
+                    "countries": {"DE": {"cancellation": {"notice": {"at_most": "28d"}}}},
+                }
+            )
+        )
+    )
+    ends = {}
+    for plan, country in (("pro", "DE"), ("pro", "US"), ("other", "DE")):
+        story = paid_plan(rules, plan=plan, country=country, current_period_end=NOW + DAY)
+        story.hears(cancellation())
+        assert isinstance(story.state, NonRenewing)
+        ends[plan, country] = story.state.ends_at - NOW
+    assert ends == {("pro", "DE"): 28 * DAY, ("pro", "US"): 60 * DAY, ("other", "DE"): DAY}
+
+
 def test_a_free_plan_ends_at_once_since_nothing_is_paid_for() -> None:
     story = free_plan()
     story.hears(cancellation())
