@@ -149,7 +149,7 @@ def test_what_stays_usable_is_said_when_something_does() -> None:
 
 def test_issued_is_never_said_to_have_arrived() -> None:
     text = one_line(render(example(refund.RefundIssued)).text)
-    assert "it is not on your account yet" in text
+    assert "it is not in your account yet" in text
     assert "arrived" not in text
 
 
