@@ -9,17 +9,19 @@ from typing import Annotated, Literal
 import cyclopts
 from rich.console import Console
 
-from bench import figures, latency, machine, mailing, page, resources, throughput
+from bench import figures, latency, machine, mailing, page, resources, rules, story, throughput
 from bench.figures import Figure
 from bench.scale import FULL, QUICK, Scale
 from dev import foreground
 
-Name = Literal["throughput", "follow-up", "first-mail", "mails", "backlog", "idle"]
+Name = Literal["rules", "throughput", "follow-up", "first-mail", "mails", "story", "backlog", "idle"]
 MEASURES: dict[Name, Callable[[Scale], Awaitable[list[Figure]]]] = {
+    "rules": rules.measure,
     "throughput": throughput.measure,
     "follow-up": latency.follow_up,
     "first-mail": latency.first_mail,
     "mails": mailing.measure,
+    "story": story.measure,
     "backlog": resources.backlog,
     "idle": resources.idle,
 }

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from offramp_schemas import Contact
 from offramp_schemas.refund_events import Basis, RefundFact
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Escalation, Over, Refund, Stage
@@ -15,7 +17,7 @@ from services.runtime.decision import When
 Fact = TypeVar("Fact", bound=RefundFact)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """The circumstances of one decision about a refund of that payment, a new one unless it has an id."""
 
@@ -35,9 +37,14 @@ class Case:
         """What the provider calls the payment."""
         return self.account.payments[self.payment_id].provider_payment_id
 
-    @property
+    @cached_property
+    def contact(self) -> Contact:
+        """The customer's, as every fact of the decision carries it."""
+        return self.account.customer.contact
+
+    @cached_property
     def available_minor(self) -> int:
-        """What the refund can take of its payment at most. It is counted over all refunds, so only who decides about money asks."""
+        """What the refund can take of its payment at most. It is counted over all refunds: when somebody asks, and once."""
         return self.account.available_minor(self.payment_id, to=self.refund_id)
 
     @property
@@ -53,7 +60,7 @@ class Case:
             payment_id=refund.payment_id,
             amount_minor=refund.amount_minor,
             currency=refund.currency,
-            contact=self.account.customer.contact,
+            contact=self.contact,
             plan_name=self.account.customer.plan_name,
             owner=refund.owner,
             next_action_at=next_action_at(refund, self.policy),

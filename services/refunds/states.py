@@ -241,8 +241,11 @@ class Account(Struct, frozen=True):
 
     def reserved_minor(self, payment_id: str, besides: str | None = None) -> int:
         """What its refunds take of a payment: all but the rejected. One that needs attention is owed, one settled otherwise is paid."""
-        taking = (each for each in self.refunds.values() if not isinstance(each.stage, Rejected))
-        return sum(each.amount_minor for each in taking if each.payment_id == payment_id and each.refund_id != besides)
+        return sum(
+            each.amount_minor
+            for each in self.refunds.values()
+            if each.payment_id == payment_id and each.refund_id != besides and not isinstance(each.stage, Rejected)
+        )
 
     def available_minor(self, payment_id: str, to: str | None = None) -> int:
         """What can be refunded of a payment at most; `to` one refund, that may be among those that take of it already."""
@@ -250,12 +253,14 @@ class Account(Struct, frozen=True):
 
     def external_minor(self, payment_id: str) -> int:
         """What others gave back of a payment. One of theirs by which a person settled a refund of ours is not counted a second time."""
+        theirs = [each for each in self.payments[payment_id].foreign.values() if each.counts]
+        if not theirs:
+            return 0
         settled: Counter[str] = Counter()
         for refund in self.refunds.values():
             if refund.payment_id == payment_id and isinstance(refund.stage, SettledManually):
                 settled[refund.stage.settlement_ref] += refund.amount_minor
-        counted = (each for each in self.payments[payment_id].foreign.values() if each.counts)
-        return sum(max(0, each.amount_minor - settled[each.provider_refund_id]) for each in counted)
+        return sum(max(0, each.amount_minor - settled[each.provider_refund_id]) for each in theirs)
 
     def with_payment(self, payment: Payment) -> "Account":
         """The account with this payment as it is now."""
