@@ -26,6 +26,8 @@ from services.runtime.watermarks import Watermarks
 log = structlog.get_logger()
 WATERMARKS = "watermarks"
 WALKING_PACE = 0.1  # seconds
+RUNG_BY = {"outbox": ("relay",), "calls": ("calls",), "clock": ("relay", "calls", "waker", WATERMARKS)}
+"""The loops for which something was committed, by what the bell says."""
 Step = Callable[[], Awaitable[int]]
 
 
@@ -34,13 +36,13 @@ class Engine:
 
     def __init__(self, service: Service[Any], settings: Settings) -> None:
         self.service, self.settings = service, settings
-        walks = settings.clock == "test"  # from timer to timer, and guarded ones fire no sooner than the inputs are looked at
-        self._pace = min(settings.look_every, WALKING_PACE) if walks else settings.look_every
+        self._walks = settings.clock == "test"  # from timer to timer, and guarded ones fire no sooner than the inputs are looked at
+        self._pace = min(settings.look_every, WALKING_PACE) if self._walks else settings.look_every
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.ready = False
         self.outages = Outages(service.name)
         self._stopping = asyncio.Event()
-        self._bells = {name: asyncio.Event() for name in ("outbox", "calls", "clock")}
+        self._bells: dict[str, asyncio.Event] = {}  # one for each loop: two that share one could silence it for each other
         self._loops: list[asyncio.Task[None]] = []
         self._resources = AsyncExitStack()
         self.intakes: list[Intake] = []
@@ -65,15 +67,16 @@ class Engine:
         self.ready = True
 
     def _start_loops(self) -> None:
-        steps: list[tuple[str, Step, str | None]] = [
-            ("relay", self.relay.run_once, "outbox"),
-            ("waker", self.waker.run_once, "clock"),
-            ("calls", self.calls.run_once, "calls"),
-            ("forget", self.waker.forget, None),
-            (WATERMARKS, self.watermarks.look, "clock"),
-        ]
-        for name, step, bell in steps:
-            self._loops.append(asyncio.create_task(self._drive(name, step, self._bells[bell] if bell else None), name=name))
+        steps: dict[str, Step] = {
+            "relay": self.relay.run_once,
+            "waker": self.waker.run_once,
+            "calls": self.calls.run_once,
+            WATERMARKS: self._look,
+            "forget": self.waker.forget,
+        }
+        for name, step in steps.items():
+            self._bells[name] = asyncio.Event()
+            self._loops.append(asyncio.create_task(self._drive(name, step, self._bells[name]), name=name))
         self._loops.append(asyncio.create_task(self._listen(), name="bell"))
         for task in self._loops:
             task.add_done_callback(self._watch)
@@ -107,12 +110,18 @@ class Engine:
         finally:
             await self.relay.stop()
 
-    async def _drive(self, name: str, step: Step, bell: asyncio.Event | None) -> None:
+    async def _look(self) -> int:
+        """On the test clock, a guarded timer fires as soon as the inputs were seen through its moment: nobody waits for another round."""
+        busy = await self.watermarks.look()
+        if self._walks:
+            self._bells["waker"].set()
+        return busy
+
+    async def _drive(self, name: str, step: Step, bell: asyncio.Event) -> None:
         """Calls a step until the stop: at once again while it is busy, else when it is rung or after a while."""
         failures = 0
         while not self._stopping.is_set():
-            if bell:
-                bell.clear()
+            bell.clear()
             try:
                 busy = await step()
                 failures = 0
@@ -124,7 +133,7 @@ class Engine:
                 self.outages.met(name, name, error)
                 log.warning("outage; trying again", loop=name, attempt=failures, error=type(error).__name__)
             if not busy:
-                await _wait(self._stopping if bell is None or failures else bell, self._pace)
+                await _wait(self._stopping if failures else bell, self._pace)
 
     async def _listen(self) -> None:
         """Rings a loop when something for it was committed, by this process or another one. The loops' own pace is the safety net."""
@@ -142,9 +151,8 @@ class Engine:
                 await _wait(self._stopping, 1.0)
 
     def _ring(self, _: object, __: int, ___: str, payload: object) -> None:
-        for name in ("outbox", "calls", "clock") if payload == "clock" else (str(payload),):
-            if name in self._bells:
-                self._bells[name].set()
+        for name in RUNG_BY.get(str(payload), ()):
+            self._bells[name].set()
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """A loop that ends by an error ends the process: somebody restarts it, nothing runs half."""
