@@ -68,6 +68,11 @@ class Life:
         return [letter.template for letter in self.letters]
 
     @property
+    def refund_mails(self) -> list[str]:
+        """Those about money: they have no order with the others, which lead to them on another topic."""
+        return [template for template in self.templates if template.startswith("refund_")]
+
+    @property
     def unsent(self) -> list[tuple[str, str]]:
         """Template and reason of every mail that they were spared."""
         return [(each.template, f"{each.reason}.{each.detail}" if each.detail else each.reason) for each in self.all(EmailSuppressed)]

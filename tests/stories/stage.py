@@ -97,7 +97,8 @@ async def provider_answers_again(stage: Stage, who: Customer) -> None:
 
 
 def while_refunds_is_down(event: Event, at: datetime, lasts: timedelta) -> Act:
-    """The event happens while nobody is there to decide about money; the others' time passes. Then refunds is back."""
+    """The event happens while nobody is there to decide about money; the others' time passes. Then refunds is back, at another address:
+    the site's previews come before."""
 
     async def act(stage: Stage, who: Customer) -> None:
         await stage.system.stop_process("refunds")

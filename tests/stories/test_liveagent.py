@@ -134,7 +134,8 @@ def test_money_that_comes_after_the_end_revives_nothing_and_goes_back(lives: Liv
     ivan = lives[IVAN]
     assert ivan.said[-1] == "payment-after-end"
     assert ivan.the(refund.RefundApproved).basis == "charged_in_error"
-    assert ivan.templates[-4:] == ["payment_after_end", "refund_received", "refund_approved", "refund_issued"]
+    assert ivan.letter("payment_after_end").at == day(86)
+    assert ivan.refund_mails == ["refund_received", "refund_approved", "refund_issued"]
     assert ivan.paid_back == (4900,)
     assert any(IVAN.payment(2) in text for text in lives.alerts("finance@example.com"))
 
