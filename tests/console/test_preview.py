@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,6 +136,33 @@ async def test_a_service_that_is_away_is_told(offramp: Offramp, urls: dict[str, 
     monkeypatch.setenv("OFFRAMP_REFUNDS_URL", "http://127.0.0.1:1")
     said = await offramp(*CANCEL, "sub_ben", "--mode", "immediately", "--wants-refund")
     assert (said.status, "no service answers at http://127.0.0.1:1/preview" in said.out) == (1, True)
+
+
+@pytest.fixture
+def of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy file in which a plan and a country have numbers of their own."""
+    file = tmp_path / "policy.yaml"
+    file.write_text("""
+lifecycle:
+  plans:
+    pro-monthly: {cancellation: {notice: 60d}}
+  countries:
+    FR: {cancellation: {notice: {at_most: 28d}}, data: {grace: 9d}}
+refunds:
+  countries:
+    FR: {country: FR, time_zone: Europe/Paris, issue_within: 3}
+""")
+    monkeypatch.setenv("OFFRAMP_POLICY_FILE", str(file))
+
+
+async def test_what_is_foreseen_is_that_of_the_customer_s_plan_and_country(
+    of_its_own: None, offramp: Offramp, urls: dict[str, str]
+) -> None:
+    assert "goes on until 2026-06-30 09:00" in (await offramp(*CANCEL, "sub_anna")).out
+    assert "goes on until 2026-05-29 09:00" in (await offramp(*CANCEL, "sub_ben")).out  # as long as France lets it
+    at_once = (await offramp(*CANCEL, "sub_ben", "--mode", "immediately", "--wants-refund")).out
+    assert "can be exported until 2026-05-10 09:00" in at_once
+    assert "issued by 2026-05-06 22:00" in at_once  # the 7th begins in Paris; the 1st is a holiday there
 
 
 async def test_programs_get_json(offramp: Offramp, urls: dict[str, str]) -> None:
