@@ -19,7 +19,7 @@ from services.notifier.mails import TEMPLATES, Tell, choose
 from services.notifier.policy import NotifierPolicy
 from services.notifier.render import Rendered, Renderer
 from services.notifier.render_languages import TEMPLATES as FOLDER
-from services.notifier.render_languages import best_for, extracted, file_of, languages, update
+from services.notifier.render_languages import best_for, extracted, file_of, languages, update, words
 from tests.notifier.given import example
 from tests.notifier.letters import LETTERS
 
@@ -303,6 +303,16 @@ def test_a_win_back_never_promises_data_that_is_gone() -> None:
         text = one_line(render(example(retention.WinBackDue, step=step, retained_until=None, data_stage="deleted")).text)
         assert "as you left it" not in text
         assert "empty account" in text
+
+
+@pytest.mark.parametrize("language", sorted(languages()))
+def test_who_returns_to_a_free_plan_is_not_told_of_a_price_or_of_a_period_that_was_paid(language: str) -> None:
+    back = example(pause.SubscriptionReactivated, at_once=True, price_minor=0, renews_at=None, card_last4=None)
+    text = one_line(render(back, language).text)
+    assert "0.00" not in text
+    assert "0,00" not in text
+    paid = "Your %(plan)s subscription is back, as you asked. What you had paid for still runs, so nothing was charged."
+    assert one_line(words(language).gettext(paid) % {"plan": back.plan_name}) not in text
 
 
 def test_only_advertising_says_that_it_is() -> None:

@@ -157,6 +157,7 @@ def test_a_free_account_that_nobody_uses_is_warned_three_times_closed_and_given_
     assert "90" in gustavo.letters[0].text
     assert gustavo.when(lifecycle.SubscriptionDeactivated) == [day(105)]
     assert gustavo.the(pause.SubscriptionReactivated).data_deleted is False, "within the grace period everything is still there"
+    assert "gratuita" in gustavo.letter("reactivated").text, "there was no period to pay for"
 
 
 @gustavo
