@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from services.runtime.policy_values import changed, known_country
+from services.runtime.policy_values import STORED, changed, known_country
 
 SECTIONS = frozenset({"lifecycle", "refunds", "notifier"})
 DEFAULT_FILE = Path(__file__).parent.parent / "policy.yaml"
@@ -37,25 +37,28 @@ class Varied(Section):
 
     def of(self, plan: str, country: str) -> Self:
         """What holds for a plan in a country. Not for every event: `Policies.of` remembers it."""
+        return self._of(plan, country, STORED)  # the file was looked at
+
+    def _of(self, plan: str, country: str, context: Any) -> Self:
         rules = self
         for changes in (self.plans.get(plan), self.countries.get(country)):
             if changes is not None:
-                rules = type(self).model_validate(changed(rules.model_dump(exclude=set(_LAYERS)), changes))
+                rules = type(self).model_validate(changed(rules.model_dump(exclude=set(_LAYERS)), changes), context=context)
         return rules
 
     @model_validator(mode="after")
-    def _every_combination_can_be_meant(self) -> Self:
-        alone = [*self._mistakes("plans"), *self._mistakes("countries")]
-        if mistakes := alone or [each for plan in self.plans for each in self._mistakes("countries", plan)]:
+    def _every_combination_can_be_meant(self, info: ValidationInfo) -> Self:
+        alone = [*self._mistakes("plans", info.context), *self._mistakes("countries", info.context)]
+        if mistakes := alone or [each for plan in self.plans for each in self._mistakes("countries", info.context, plan)]:
             raise ValidationError.from_exception_data(type(self).__name__, mistakes)
         return self
 
-    def _mistakes(self, layer: str, plan: str = "") -> Iterator[InitErrorDetails]:
+    def _mistakes(self, layer: str, context: Any, plan: str = "") -> Iterator[InitErrorDetails]:
         for name, changes in getattr(self, layer).items():
             for key in changes.keys() & _LAYERS:
                 yield _mistake((layer, name, key), f"neither plans nor countries can be said of {name} alone")
             try:
-                self.of(name, "") if layer == "plans" else self.of(plan, known_country(name))
+                self._of(name, "", context) if layer == "plans" else self._of(plan, known_country(name), context)
             except ValidationError as error:
                 beside = f" (for the plan {plan})" if plan else ""
                 yield from (_mistake((layer, name, *each["loc"]), f"{each['msg']}{beside}") for each in error.errors(include_url=False))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?", re.ASCII)
+STORED = "stored"  # the context of a policy that was in use before
 _BOUNDS = frozenset({"at_least", "at_most"})
 
 
@@ -39,7 +40,8 @@ def known_country(code: str) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 """Of a policy: `3d`, `1h`, `15m`, `1d12h` or ISO 8601; never negative."""
-Country = Annotated[str, AfterValidator(known_country)]
+Country = Annotated[str, AfterValidator(lambda code, info: code if info.context == STORED else known_country(code))]
+"""Two letters of ISO 3166. What was stored before somebody looked is left alone: it is of no customer."""
 _DURATIONS: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from services.runtime import policies, sql
 from services.runtime.policies import Policies, PolicyError, Section
+from services.runtime.policy_values import STORED
 from services.runtime.stored import Connection
 
 Policy = TypeVar("Policy", bound=Section)
@@ -18,7 +19,7 @@ async def remember(connection: Connection, file: Path, section: str, model: type
     await connection.execute(QUERIES["add_policy"], sha256, policy.model_dump_json())
     rows = await connection.fetch(QUERIES["policy_versions"])
     try:
-        by_version = {row["version"]: model.model_validate(json.loads(row["body"])) for row in rows}
+        by_version = {row["version"]: model.model_validate(json.loads(row["body"]), context=STORED) for row in rows}
     except ValueError as error:
         raise PolicyError(f"a policy stored by another version of Offramp can't be read: {error}") from None
     version = next(row["version"] for row in rows if row["sha256"] == sha256)

@@ -1,12 +1,14 @@
 """The policy file: readable, the defaults of the rules, and a mistake is told with its line."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from services.lifecycle.policy import Policy
+from services.lifecycle.policy import Policy, WithdrawalRules
 from services.runtime.policies import DEFAULT_FILE, PolicyError, read
+from services.runtime.policy_values import STORED
 
 
 def written(folder: Path, text: str) -> Path:
@@ -28,6 +30,16 @@ def test_a_plan_says_only_what_it_changes(tmp_path: Path) -> None:
     assert pro.dunning.settle_margin == timedelta(days=1)
     assert pro.data.grace == timedelta(days=10)
     assert policy.of("any other", "DE") is policy
+
+
+def test_what_an_earlier_version_stored_can_still_be_read() -> None:
+    general = Policy(withdrawal=WithdrawalRules(window=timedelta(days=20))).model_dump(mode="json", exclude={"countries"})
+    general["withdrawal"]["countries"] = ["UK", "DE"]  # nobody looked
+    of_a_plan = {key: rules for key, rules in general.items() if key != "plans"} | {"trial": {"settle_margin": "PT2H"}}
+    stored = general | {"plans": {"pro": of_a_plan}}
+    policy = Policy.model_validate(json.loads(json.dumps(stored)), context=STORED)
+    assert policy.of("pro", "DE").trial.settle_margin == timedelta(hours=2)
+    assert policy.of("pro", "DE").withdrawal.window == timedelta(days=20)
 
 
 def test_a_policy_reads_back_as_it_was_stored(tmp_path: Path) -> None:
