@@ -31,8 +31,8 @@ class Policy:
     @property
     def variants(self) -> Iterator[tuple[str, str]]:
         """(plan, country) of everything that is said of some and not of everybody, alone and together; "" is any other."""
-        plans = dict.fromkeys(["", *self.lifecycle.plans, *self.refunds.plans])
-        countries = dict.fromkeys(["", *self.lifecycle.countries, *self.refunds.countries])
+        plans = dict.fromkeys(("", *self.lifecycle.plans, *self.refunds.plans))
+        countries = dict.fromkeys(("", *self.lifecycle.countries, *self.refunds.countries))
         return ((plan, country) for plan in plans for country in countries if plan or country)
 
 
@@ -42,11 +42,18 @@ Odd = Iterator[tuple[Place, str]]
 
 def oddities(policy: Policy) -> list[tuple[Place, str]]:
     """(where, why it is odd); of a plan or a country, what is not odd of everybody."""
-    general = _seen(policy)
+    seen = {variant: _seen(policy.of(*variant)) for variant in (("", ""), *policy.variants)}
     own = {
-        (_at(place, plan, country), why) for plan, country in policy.variants for place, why in _seen(policy.of(plan, country)) - general
+        (_at(place, *variant), why)
+        for variant, found in seen.items()
+        for place, why in found.difference(*(seen[each] for each in wider(*variant)))
     }
-    return [*general, *own, *_without_a_change(policy)]
+    return [*own, *_without_a_change(policy)]
+
+
+def wider(plan: str, country: str) -> set[tuple[str, str]]:
+    """What holds for more than them: whatever is so there need not be said of them."""
+    return {("", ""), (plan, ""), ("", country)} - {(plan, country)}
 
 
 def _seen(policy: Policy) -> set[tuple[Place, str]]:
@@ -55,7 +62,8 @@ def _seen(policy: Policy) -> set[tuple[Place, str]]:
 
 def _at(place: Place, plan: str, country: str) -> Place:
     """Where the last word about it was said."""
-    return place[0], *(("countries", country) if country else ("plans", plan)), *place[1:]
+    said_of = ("countries", country) if country else ("plans", plan) if plan else ()
+    return place[0], *said_of, *place[1:]
 
 
 def _withdrawal(policy: Policy) -> Odd:

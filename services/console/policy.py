@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.console import oddities, screen, words
-from services.console.oddities import Policy
+from services.console.oddities import Policy, wider
 from services.console.trouble import Trouble
 from services.lifecycle.policy import Policy as LifecyclePolicy
 from services.notifier.policy import NotifierPolicy
@@ -53,15 +53,14 @@ def read(path: Path) -> tuple[PolicyFile, Policy]:
 
 def changes(old: Policy, new: Policy) -> list[Change]:
     """(key, old, new) of every number that differs; then those of a plan, a country or both that differ in another way."""
-    by_variant = {("", ""): _differences(old, new)}
-    found = by_variant["", ""][:]
-    for plan, country in dict.fromkeys([*old.variants, *new.variants]):
-        by_variant[plan, country] = _differences(old.of(plan, country), new.of(plan, country))
-        told = [each for wider in (("", ""), (plan, ""), ("", country)) if wider != (plan, country) for each in by_variant.get(wider, ())]
-        whose = ", ".join(filter(None, (plan, country)))
-        found += [
-            (f"{key} ({whose})", before, after) for key, before, after in by_variant[plan, country] if (key, before, after) not in told
-        ]
+    variants = dict.fromkeys((("", ""), *old.variants, *new.variants))
+    differ = {variant: _differences(old.of(*variant), new.of(*variant)) for variant in variants}
+    found = []
+    for variant, differences in differ.items():
+        known = [change for each in wider(*variant) for change in differ.get(each, ())]
+        whose = ", ".join(filter(None, variant))
+        own = (change for change in differences if change not in known)
+        found += [(f"{key} ({whose})" if whose else key, before, after) for key, before, after in own]
     return found
 
 

@@ -101,6 +101,19 @@ def test_what_is_allowed_but_seldom_meant_is_a_warning_at_its_line(
     assert key in file.read_text().splitlines()[int(line) - 1]
 
 
+def test_the_page_s_example_means_what_it_says(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "policy.md").read_text(encoding="utf-8")
+    file.write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert policy.check(file) == 0
+    assert "refunds.countries" not in capsys.readouterr().out  # what is odd of the plan is not said again of it in each country
+    rules = policy.read(file)[1]
+    customers = (("enterprise-yearly", "DE"), ("enterprise-yearly", "FR"), ("pro", "DE"))
+    notice = {who: rules.lifecycle.of(*who).cancellation.notice.days for who in customers}
+    assert list(notice.values()) == [28, 90, 0]
+    of_the_plan = rules.refunds.of("enterprise-yearly", "DE")
+    assert (of_the_plan.approve_up_to["EUR"], of_the_plan.approve_up_to["USD"], of_the_plan.calendar.country) == (0, 20_000, "DE")
+
+
 def test_numbers_that_differ_are_told_as_the_file_has_them(file: Path) -> None:
     own = """plans:
     pro: {trial: {settle_margin: 2h}, cancellation: {notice: 60d}}
