@@ -56,7 +56,7 @@ def _about(desk: Desk, event: Told) -> str:
 
 def _wanted(box: Correspondence, event: Told) -> Choice:
     """The mail of the table, unless its reader asked to be forgotten: then only an open refund still knows the address."""
-    if event.contact.erased or (box.forgotten and isinstance(event, LifecycleFact)):
+    if event.contact.erased or (box.forgotten and not isinstance(event, RefundFact)):
         return Skip("who asked to be forgotten is not written to")
     return choose(event)
 

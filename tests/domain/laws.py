@@ -167,6 +167,7 @@ class Laws:
         if account := rooms["refunds"].state(SUB):
             for refund in account.refunds.values():
                 self._cannot_stall(account, refund)
+            self._no_money_is_kept(account)
         for entity_id, entity in rooms["notifier"].fold.entities.items():
             names = {timer.name for timer in rooms["notifier"].decider.timers(entity.state)}
             for mail in entity.state.mails:
@@ -199,6 +200,17 @@ class Laws:
         if not refund.over:
             timers = [each for each in self.world.rooms["refunds"].decider.timers(account) if refund.refund_id in each.name]
             must(timers and refund.owner and refund.deadline_at, f"a refund that is {refund.state} has an owner, a deadline and a wake-up")
+
+    def _no_money_is_kept(self, account: Account) -> None:
+        """Of a payment that was made before the customer heard that there is none."""
+        for wish in account.wishes.values():
+            by = wish.answered_at or self.world.now
+            for payment in account.payments.values():
+                if payment.period_end is None:
+                    asked_of = account.period_start is None or payment.captured_at >= account.period_start
+                else:
+                    asked_of = wish.asked_at < payment.period_end
+                must(payment.captured_at > by or not asked_of, "a payment that was asked back before it was heard of is a refund")
 
     def _not_too_much(self, account: Account) -> None:
         """Somebody's hand at the provider may be faster than we are: then nothing more is promised."""

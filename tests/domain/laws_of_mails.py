@@ -113,7 +113,7 @@ class Mails:
         if request["template"] == "alert":
             return
         data: Data = request["context"]["data"]
-        about = data.get("refund_id") or SUB
+        about = data.get("refund_id") or (data["request_ref"] if request["context"]["fact"] == "NothingToRefund" else SUB)
         first = self._only_one(request, (about, data["version"], request["template"], request["to"]))
         box = self.world.rooms["notifier"].state(SUB)
         if box.forgotten:

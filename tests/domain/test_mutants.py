@@ -17,13 +17,13 @@ from services.notifier import correspondence
 from services.notifier.causes import voided_by
 from services.notifier.desk import Desk
 from services.notifier.mails import choose
-from services.refunds import submitting
+from services.refunds import submitting, wishing
 from services.refunds.eligibility import Window
 from services.refunds.states import Account
 from services.runtime.decision import Decision
 from tests.domain.outside import DAY
 from tests.domain.search import broken_by, shortest
-from tests.domain.stories import CANCELS, CHARGES, MONEY, PASSES, PAUSES, PROVIDER, SERVER, SOON, UNUSED, WEEKS, Step, saying
+from tests.domain.stories import CANCELS, CHARGES, DOWN, MONEY, PASSES, PAUSES, PROVIDER, SERVER, SOON, UNUSED, WEEKS, Step, saying
 
 Patch = pytest.MonkeyPatch
 
@@ -113,6 +113,10 @@ def _a_wish_for_money_gets_lost(patch: Patch) -> None:
     patch.setattr(refunding, "awaited", lambda state, *_: state.refund_acks)
 
 
+def _a_payment_that_comes_late_is_kept(patch: Patch) -> None:
+    patch.setattr(wishing, "taken_up", lambda account, *_: Decision(account))
+
+
 def _opting_out_changes_nothing(patch: Patch) -> None:
     patch.setattr(Desk, "_unwanted", lambda *_: None)
 
@@ -154,7 +158,8 @@ MUTANTS = [
     Mutant(_the_promised_date_moves_with_the_trouble, "a promised date never moves", ASKING),
     Mutant(_a_reminder_stays_after_it_was_given, "a timer is gone once it fired", LEAVING),
     Mutant(_the_forgotten_are_written_to, "who asked to be forgotten", LEAVING),
-    Mutant(_a_wish_for_money_gets_lost, "somebody is told that it is not", ASKING),
+    Mutant(_a_wish_for_money_gets_lost, "somebody is told that it is not", st.one_of(SOON, CANCELS, DOWN)),
+    Mutant(_a_payment_that_comes_late_is_kept, "before it was heard of", st.one_of(SOON, MONEY, CHARGES, DOWN, saying("up again"))),
     Mutant(_opting_out_changes_nothing, "gets no marketing", LEAVING),
     Mutant(_a_payment_after_the_end_revives_it, "in silence", st.one_of(LEAVING, CHARGES)),
 ]

@@ -126,6 +126,7 @@ def test_what_is_heard_after_forgetting_writes_to_nobody_but_about_the_open_refu
     asked = len(desk.calls)
     desk.hear(example(lifecycle.SubscriptionEnded, version=8, contact=ERASED))
     desk.hear(example(lifecycle.SubscriptionDataDeleted, version=9))
+    desk.hear(example(refund.NothingToRefund))
     desk.hear(example(refund.RefundClosed, refund_id="over", version=2, contact=ERASED))
     desk.hear(example(refund.RefundIssued, refund_id="open", version=2, deadline_at=NOW + timedelta(days=5)))
     desk.hear(example(refund.RefundReversed, refund_id="open", version=3, deadline_at=None, contact=ERASED))
