@@ -37,9 +37,9 @@ class Varied(Section):
 
     def of(self, plan: str, country: str) -> Self:
         """What holds for a plan in a country. Not for every event: `Policies.of` remembers it."""
-        return self._of(plan, country, STORED)  # the file was looked at
+        return self._of(plan, country, STORED)
 
-    def _of(self, plan: str, country: str, context: Any) -> Self:
+    def _of(self, plan: str, country: str, context: str | None = None) -> Self:
         rules = self
         for changes in (self.plans.get(plan), self.countries.get(country)):
             if changes is not None:
@@ -48,17 +48,19 @@ class Varied(Section):
 
     @model_validator(mode="after")
     def _every_combination_can_be_meant(self, info: ValidationInfo) -> Self:
-        alone = [*self._mistakes("plans", info.context), *self._mistakes("countries", info.context)]
-        if mistakes := alone or [each for plan in self.plans for each in self._mistakes("countries", info.context, plan)]:
+        if info.context == STORED:  # it was looked at before
+            return self
+        alone = [*self._mistakes("plans"), *self._mistakes("countries")]
+        if mistakes := alone or [each for plan in self.plans for each in self._mistakes("countries", plan)]:
             raise ValidationError.from_exception_data(type(self).__name__, mistakes)
         return self
 
-    def _mistakes(self, layer: str, context: Any, plan: str = "") -> Iterator[InitErrorDetails]:
+    def _mistakes(self, layer: str, plan: str = "") -> Iterator[InitErrorDetails]:
         for name, changes in getattr(self, layer).items():
             for key in changes.keys() & _LAYERS:
                 yield _mistake((layer, name, key), f"neither plans nor countries can be said of {name} alone")
             try:
-                self._of(name, "", context) if layer == "plans" else self._of(plan, known_country(name), context)
+                self._of(name, "") if layer == "plans" else self._of(plan, known_country(name))
             except ValidationError as error:
                 beside = f" (for the plan {plan})" if plan else ""
                 yield from (_mistake((layer, name, *each["loc"]), f"{each['msg']}{beside}") for each in error.errors(include_url=False))
