@@ -121,14 +121,14 @@ async def refunds(database: Database, asked: Asked, as_csv: bool) -> None:
 
 
 async def mails(database: Database, asked: Asked, as_csv: bool) -> None:
-    """Mails by template, and why some were not sent."""
+    """Mails by template, which were sent later than promised, and why some were not sent."""
     if asked.plan:
         raise Trouble("mails are not kept by plan: leave --plan out")
     window = (asked.since, asked.until)
     if as_csv:
         return _written(await database.rows("notifier", "mail_rows", *window))
     found = await database.rows("notifier", "mails", *window)
-    columns = ("sent", "suppressed", "bounced", "undeliverable", "waiting")
+    columns = ("sent", "late", "suppressed", "bounced", "undeliverable", "waiting")
     _table(
         "Mails", ("template", "class", *columns), [(row["template"], row["class"], *(str(row[name]) for name in columns)) for row in found]
     )

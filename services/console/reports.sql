@@ -96,7 +96,8 @@ from report_refunds where informed_at >= $1 and informed_at < $2 and ($3::text i
 
 -- name: mails
 -- by template; $1 and $2 alone
-select template, class, count(*) filter (where outcome = 'sent') as sent, count(*) filter (where outcome = 'suppressed') as suppressed,
+select template, class, count(*) filter (where outcome = 'sent') as sent, count(*) filter (where late) as late,
+  count(*) filter (where outcome = 'suppressed') as suppressed,
   count(*) filter (where outcome = 'bounced') as bounced, count(*) filter (where outcome = 'undeliverable') as undeliverable,
   count(*) filter (where outcome = 'queued') as waiting
 from report_mails where at >= $1 and at < $2 group by 1, 2 order by 3 desc, 1

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from offramp_schemas import TOPIC_OF, Contact, Event
-from offramp_schemas.account import SubscriptionStarted
+from offramp_schemas.account import SubscriptionChanged, SubscriptionStarted
 from offramp_schemas.payment import PaymentFailed, PaymentSucceeded
 from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
 from services.console import settings
@@ -33,6 +33,10 @@ def started(price_minor: int = 4900, plan: str = "pro", interval: Any = "month",
         customer_id="cus_1", owner_id="usr_1", contact=Contact(email="ada@example.com", name="Ada"), plan=plan, plan_name=plan.title(),
         price_minor=price_minor, currency="EUR", country="US", consumer=True, interval=interval, **more,
     )  # fmt: skip
+
+
+def changed(price_minor: int = 4900, plan: str = "pro", **more: Any) -> SubscriptionChanged:
+    return SubscriptionChanged.model_validate(started(price_minor, plan, **more).model_dump())
 
 
 def leave(feedback: tuple[Any, ...] = (), mode: Any = "immediately") -> CancellationRequested:
@@ -134,6 +138,38 @@ async def test_cohorts_say_who_is_still_there(story: Story, offramp: Offramp) ->
     assert cells(said.partition("Still there")[2], "2026-01") == ["2026-01", "2", "100.0 %", "50.0 %", "50.0 %"]
 
 
+async def test_an_older_month_is_counted_at_the_plan_and_price_of_then(story: Story, offramp: Offramp) -> None:
+    await story(
+        (0, "sub_1", started()), (3, "sub_1", leave(mode="at_period_end")),
+        (5, "sub_1", CancellationWithdrawn(reference="WDR-1", requested_by=OWNER)),
+        (35, "sub_1", changed(9900, "team")), (36, "sub_1", failed("x")), (38, "sub_1", paid("x")),
+        (65, "sub_1", changed(120_000, "team", interval="year")), (66, "sub_1", leave()),
+        until=70,
+    )  # fmt: skip
+    said = (await offramp("report", "churn")).out
+    assert cells(said, "2026-01")[-2:] == ["-", "49.00 EUR"]
+    assert cells(said, "2026-02")[-2:] == ["-", "99.00 EUR"]
+    assert cells(said, "2026-03")[-2:] == ["100.00 EUR", "-"]
+    assert cells(said, "pro ") == ["pro", "1", "0", "0", "0", "0.00 EUR"]
+    assert cells(said, "team ") == ["team", "0", "0", "1", "0", "100.00 EUR"]
+
+
+async def test_who_began_for_free_is_a_customer_since_they_pay(story: Story, offramp: Offramp) -> None:
+    await story((0, "sub_1", started(0, "free")), (30, "sub_1", changed(4900)), (60, "sub_1", leave()), until=61)
+    said = (await offramp("report", "churn")).out
+    assert cells(said, "2026-02")[:3] == ["2026-02", "0", "1"]
+    assert cells(said, "2026-03")[:6] == ["2026-03", "1", "0", "0", "1", "0"]
+
+
+async def test_a_subscription_of_before_terms_were_kept_has_those_of_then(tables: "asyncpg.Connection[Any]", story: Story) -> None:
+    await story((0, "sub_1", started(12_000, interval="year")), until=1)
+    known = await tables.fetchrow("select plan, currency, monthly_minor from lifecycle.subscription_terms")
+    assert known is not None
+    assert tuple(known) == ("pro", "EUR", 1000)
+    of_today = "select plan, currency, monthly_minor from lifecycle.report_subscriptions"
+    assert tuple(await tables.fetchrow(of_today) or ()) == tuple(known), "what the migration begins with is what is kept from then on"
+
+
 async def test_a_plan_and_a_time_can_be_chosen(story: Story, offramp: Offramp) -> None:
     await story((0, "sub_1", started()), (0, "sub_2", started(plan="team")), (5, "sub_1", leave()), until=10)
     said = (await offramp("report", "churn", "--plan", "team", "--since", "2026-01-01", "--until", "2026-02-01")).out
@@ -202,7 +238,9 @@ insert into notifier.mails(mail_id, subscription_id, entity_id, version, templat
    '2026-03-10Z', '2'),
   (gen_random_uuid(), 's', 'c', 1, 'payment_failed', 'en', 'x', 'status', 'suppressed', 'recovered', 0, null, null, now(),
    '2026-03-10Z', '3'),
-  (gen_random_uuid(), 's', 'd', 1, 'alert', 'en', 'x', 'proof', 'sent', null, 1, null, null, now(), '2026-03-10Z', '4');
+  (gen_random_uuid(), 's', 'd', 1, 'alert', 'en', 'x', 'proof', 'sent', null, 1, null, null, now(), '2026-03-10Z', '4'),
+  (gen_random_uuid(), 's', 'e', 1, 'ended', 'en', 'x', 'proof', 'sent', null, 9, null, null, now(), '2026-03-10Z', '5');
+update notifier.mails set since = closed_at - interval '61 minutes', promised_by = closed_at - interval '1 minute' where message_id = '5';
 update lifecycle.test_clock set now = '2026-03-12 12:00Z';
 """
 
@@ -210,8 +248,8 @@ update lifecycle.test_clock set now = '2026-03-12 12:00Z';
 async def test_mails_are_told_by_what_became_of_them(tables: "asyncpg.Connection[Any]", offramp: Offramp) -> None:
     await tables.execute(MAILS)
     said = (await offramp("report", "mails")).out
-    assert cells(said, "ended ") == ["ended", "proof", "1", "0", "1", "0", "0"]
-    assert cells(said, "payment_failed") == ["payment_failed", "status", "0", "1", "0", "0", "0"]
+    assert cells(said, "ended ") == ["ended", "proof", "2", "1", "0", "1", "0", "0"]
+    assert cells(said, "payment_failed") == ["payment_failed", "status", "0", "0", "1", "0", "0", "0"]
     assert cells(said, "suppressed") == ["suppressed", "recovered", "1"]
     assert "alert" not in said
     assert len((await offramp("report", "mails", "--csv")).out.splitlines()) == 4
