@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "story(story): what happens to a customer whom the test is about")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def policy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The policy that is shipped, and a plan of the seller's that asks for notice."""
     policy = yaml.safe_load(DEFAULT_FILE.read_text())
@@ -30,7 +30,7 @@ def policy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def system(policy_file: Path) -> AsyncIterator[System]:
     """Everything, on the test clock."""
     settings = {"OFFRAMP_LOOK_EVERY": "0.1", "OFFRAMP_POLICY_FILE": str(policy_file)}
@@ -38,7 +38,7 @@ async def system(policy_file: Path) -> AsyncIterator[System]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def lives(system: System, request: pytest.FixtureRequest) -> Lives:
     """What came of everybody. Only the stories of the tests that were chosen are played."""
     stories = {mark.args[0].who: mark.args[0] for item in request.session.items for mark in item.iter_markers("story")}

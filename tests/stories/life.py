@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
@@ -103,7 +105,7 @@ class Life:
         return [envelope.data.kebab() for on, envelope in self.told if on == topic]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lives:
     """Everybody's. `dead_letters`: whom each is about, and why."""
 
@@ -125,12 +127,22 @@ class Lives:
         return [_words(mail, "plain") for mail in self.arrived if mail["X-RcptTo"] == address]
 
     def __getitem__(self, who: Customer) -> Life:
-        told = tuple((topic, envelope) for topic, envelope in self.told if envelope.subject == who.subscription_id)
-        mails = {mail["Message-ID"]: mail for mail in self.arrived}
+        told = tuple(self._told_of.get(who.subscription_id, ()))
         sent = [envelope.data for _, envelope in told if isinstance(envelope.data, EmailSent)]
-        letters = tuple(Letter(each.template, each.sent_at, mails[each.message_id]) for each in sent)
+        letters = tuple(Letter(each.template, each.sent_at, self._mails[each.message_id]) for each in sent)
         paid_back = tuple(each["amount"] for each in self.books if each["payment_intent"].startswith(f"pi_{who.key}_"))
         return Life(who, told, letters, paid_back, tuple(self.noted.get(who, ())))
+
+    @cached_property
+    def _told_of(self) -> Mapping[str, Sequence[tuple[str, Envelope]]]:
+        found = defaultdict(list)
+        for topic, envelope in self.told:
+            found[envelope.subject].append((topic, envelope))
+        return found
+
+    @cached_property
+    def _mails(self) -> Mapping[str, EmailMessage]:
+        return {mail["Message-ID"]: mail for mail in self.arrived}
 
 
 async def rows(system: System, query: str) -> list[asyncpg.Record]:

@@ -18,6 +18,7 @@ TONU = Customer.new(
     "Tonu", locale="et", country="EE", reseller=Reseller(reseller_id="res_1", name="Pilvepood OÜ", contact="abi@pilvepood.example")
 )
 UKU = Customer.new("Uku", locale="et", country="EE", payment_method_on_file=True)
+UNA = Customer.new("Una", country="EE", customer_id=f"cus_{UKU.key}")  # another subscription of his
 VICTOR = Customer.new("Victor", locale="fr")
 WANDA = Customer.new("Wanda", payment_method_on_file=False)
 XENIA = Customer.new("Xenia", period=30 * DAY, locale="bg", country="BG", payment_method_on_file=False)
@@ -54,6 +55,7 @@ uku = story(
     (day(365), UKU.renews(day(365))),
     (day(370), UKU.wishes(PauseRequested, reference="PAUSE-4", days=20, keep_data=True)),
 )
+una = story(UNA, (day(107), UNA.wishes(PauseRequested, days=30)), begins=LATE)
 victor = story(
     VICTOR,
     (day(75), VICTOR.wishes(PauseRequested, days=60, feedback=("unused",))),
@@ -137,6 +139,13 @@ def test_once_a_year_it_may_rest_for_a_year_at_most_and_the_data_waits(lives: Li
     assert uku.when(pause.SubscriptionResumed) == [day(65), day(390)]
     assert [at - day(0) for at in uku.when(pause.ResumingSoon)] == [58 * DAY, 64 * DAY, 383 * DAY, 389 * DAY]
     assert "data-deletion-due" not in uku.said, "nothing is deleted of what was to be kept"
+
+
+@una
+def test_that_holds_for_whichever_of_their_subscriptions_has_rested(lives: Lives) -> None:
+    una = lives[UNA]
+    assert una.the(pause.PauseRejected).rule == "paused_recently"
+    assert una.templates == ["pause_rejected"]
 
 
 @victor

@@ -7,18 +7,19 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from dev.system import System
 from offramp_schemas import lifecycle_events as lifecycle
 from offramp_schemas.notification_events import EmailSent
+from offramp_schemas.pause_events import SubscriptionReactivated
 from offramp_schemas.request import CancellationRequested
 from services.notifier.mails import TEMPLATES
 from tests.stories import test_activecampaign, test_agency, test_constant_contact, test_liveagent, test_octopus
 from tests.stories.life import Lives, rows
-from tests.stories.script import BEGINS, Story
+from tests.stories.script import BEGINS, IN_ITS_YEAR, Story
 from tests.system.conftest import audited, tripped
 
 _SOURCES = (test_constant_contact, test_liveagent, test_octopus, test_activecampaign, test_agency)
@@ -85,18 +86,18 @@ def test_every_kind_of_mail_is_part_of_some_story(lives: Lives) -> None:
     assert TEMPLATES.keys() - told == TOLD_ELSEWHERE
 
 
-async def test_the_report_counts_whom_the_stories_lost_and_why(system: System, lives: Lives) -> None:
+async def test_the_report_counts_who_came_who_left_and_why_and_who_returned(system: System, lives: Lives) -> None:
     command = (sys.executable, "-m", "services.console", "report", "churn", "--csv", "--since", f"{BEGINS:%Y-%m-%d}")
     printed = await asyncio.to_thread(
         subprocess.run, command, env=os.environ | system.environment, capture_output=True, text=True, check=True, timeout=60
     )
-    found = [row for row in csv.DictReader(printed.stdout.splitlines()) if row["movement"] == "lost"]
-    reported = {(row["subscription_id"], row["reason"], datetime.fromisoformat(row["at"])) for row in found}
+    reported = {(row["movement"], row["subscription_id"], row["reason"], row["at"]) for row in csv.DictReader(printed.stdout.splitlines())}
     paying = {each.who.subscription_id for each in STORIES if each.who.price_minor and "trial_ends_at" not in each.who.facts}
-    ended = {
-        (envelope.subject, envelope.data.end_reason, envelope.time)
-        for _, envelope in lives.told
-        if isinstance(envelope.data, lifecycle.SubscriptionEnded) and envelope.subject in paying
-    }
-    assert reported == ended
-    assert Counter(reason for _, reason, _ in ended).keys() == {"requested", "withdrawal", "refunded", "payment_failed", "pause_expired"}
+    moved = [(envelope.subject, envelope.data, envelope.time) for _, envelope in lives.told if envelope.subject in paying]
+    lost = {("lost", who, fact.end_reason, at.isoformat()) for who, fact, at in moved if isinstance(fact, lifecycle.SubscriptionEnded)}
+    returned = {("returned", who, "", at.isoformat()) for who, fact, at in moved if isinstance(fact, SubscriptionReactivated)}
+    assert {row for row in reported if row[0] != "new"} == lost | returned
+    before = {each.who.subscription_id for each in STORIES if IN_ITS_YEAR.items() <= each.who.facts.items()}
+    assert {row[1] for row in reported if row[0] == "new"} == paying - before
+    assert {reason for _, _, reason, _ in lost} == {"requested", "withdrawal", "refunded", "payment_failed", "pause_expired"}
+    assert len(returned) == 2
