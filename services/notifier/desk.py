@@ -174,11 +174,14 @@ class Desk:
         return Step(sent, (fact,))
 
     def try_again(self, mail: Mail, trouble: str) -> Step:
-        """Later, after ever longer waits, unless it is over. A proof was promised: it is there soon after the mail server is."""
+        """Later, after ever longer waits, unless it is over. A proof was promised: it is there soon after the mail server is.
+
+        One that may have arrived (`unknown`) is not repeated every few minutes.
+        """
         waits = self.policy.try_again_after
         wait = waits[min(mail.tries, len(waits)) - 1]
         if mail.mail_class == "proof":
-            wait = min(wait, self.policy.proof_again_within)
+            wait = min(wait, self.policy.proof_again_within if trouble == "unreachable" else self.policy.proof_within)
         return self._over(mail, trouble) or Step(replace(mail, asked=False, send_after=min(self.now + wait, mail.due_by)))
 
     def _over(self, mail: Mail, trouble: str) -> Step | None:

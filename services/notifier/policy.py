@@ -136,7 +136,7 @@ class NotifierPolicy(Section):
     )
     proof_again_within: Wait = Field(
         default=timedelta(minutes=5),
-        description="a proof waits no longer for its next try, so that the promise is kept once the server is back",
+        description="a proof that was not taken waits no longer for its next try, so that the promise is kept once the server is back",
     )
     answer_within: Wait = Field(
         default=timedelta(minutes=15), description="a try that is not answered by then is asked for again, and made once"

@@ -20,14 +20,14 @@ def bounce(message_id: str, kind: str = "hard") -> EmailBounced:
     return example(EmailBounced, message_id=message_id, kind=kind)
 
 
-def tries(desk: Desk, lasting: timedelta) -> list[timedelta]:
-    """How long after the first try each other one is made, while the mail server can't be reached."""
+def tries(desk: Desk, lasting: timedelta, trouble: str = "unreachable") -> list[timedelta]:
+    """How long after the first try each other one is made, while the mail server is in trouble."""
     began = desk.now
     asked: list[timedelta] = []
     while desk.now - began <= lasting:
         if len(desk.calls) > len(asked):
             asked.append(desk.now - began)
-            desk.answer(desk.calls[-1], trouble="unreachable")
+            desk.answer(desk.calls[-1], trouble=trouble)
         desk.wait(MINUTE)
     return asked
 
@@ -49,6 +49,14 @@ def test_a_proof_is_tried_so_often_that_the_hour_is_kept_when_the_server_is_back
     longest = max(later - earlier for earlier, later in pairwise(asked))
     assert longest == POLICY.proof_again_within
     assert POLICY.proof_within - longest <= max(each for each in asked if each < POLICY.proof_within)
+
+
+def test_a_proof_that_may_have_arrived_is_not_repeated_every_few_minutes() -> None:
+    desk = Desk()
+    desk.hear(example(PROOF))
+    gaps = [later - earlier for earlier, later in pairwise(tries(desk, timedelta(hours=6), "unknown"))]
+    assert gaps[:3] == list(POLICY.try_again_after[:3])
+    assert set(gaps[3:]) == {POLICY.proof_within}
 
 
 def test_a_proof_knows_since_when_it_waits_and_by_when_it_was_promised() -> None:
