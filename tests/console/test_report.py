@@ -14,7 +14,7 @@ from offramp_schemas.payment import PaymentFailed, PaymentSucceeded
 from offramp_schemas.request import CancellationRequested, CancellationWithdrawn, Requester
 from services.console import settings
 from services.lifecycle.service import build
-from services.runtime import postgres
+from services.runtime import migrations, postgres
 from services.runtime.apply import Shell
 from services.runtime.clock import TestClock
 from services.runtime.prepare import SERVICES, prepare_database
@@ -39,8 +39,8 @@ def changed(price_minor: int = 4900, plan: str = "pro", **more: Any) -> Subscrip
     return SubscriptionChanged.model_validate(started(price_minor, plan, **more).model_dump())
 
 
-def leave(feedback: tuple[Any, ...] = (), mode: Any = "immediately") -> CancellationRequested:
-    return CancellationRequested(reference="CAN-1", requested_by=OWNER, mode=mode, feedback=feedback)
+def leave(feedback: tuple[Any, ...] = (), mode: Any = "immediately", reference: str = "CAN-1") -> CancellationRequested:
+    return CancellationRequested(reference=reference, requested_by=OWNER, mode=mode, feedback=feedback)
 
 
 def failed(number: str) -> PaymentFailed:
@@ -143,7 +143,7 @@ async def test_an_older_month_is_counted_at_the_plan_and_price_of_then(story: St
         (0, "sub_1", started()), (3, "sub_1", leave(mode="at_period_end")),
         (5, "sub_1", CancellationWithdrawn(reference="WDR-1", requested_by=OWNER)),
         (35, "sub_1", changed(9900, "team")), (36, "sub_1", failed("x")), (38, "sub_1", paid("x")),
-        (65, "sub_1", changed(120_000, "team", interval="year")), (66, "sub_1", leave()),
+        (65, "sub_1", changed(120_000, "team", interval="year")), (66, "sub_1", leave(reference="CAN-2")),
         until=70,
     )  # fmt: skip
     said = (await offramp("report", "churn")).out
@@ -161,13 +161,18 @@ async def test_who_began_for_free_is_a_customer_since_they_pay(story: Story, off
     assert cells(said, "2026-03")[:6] == ["2026-03", "1", "0", "0", "1", "0"]
 
 
-async def test_a_subscription_of_before_terms_were_kept_has_those_of_then(tables: "asyncpg.Connection[Any]", story: Story) -> None:
-    await story((0, "sub_1", started(12_000, interval="year")), until=1)
-    known = await tables.fetchrow("select plan, currency, monthly_minor from lifecycle.subscription_terms")
-    assert known is not None
-    assert tuple(known) == ("pro", "EUR", 1000)
-    of_today = "select plan, currency, monthly_minor from lifecycle.report_subscriptions"
-    assert tuple(await tables.fetchrow(of_today) or ()) == tuple(known), "what the migration begins with is what is kept from then on"
+async def test_a_subscription_of_before_terms_were_kept_begins_with_those_of_the_upgrade(database: str) -> None:
+    connection = await asyncpg.connect(database, server_settings={"search_path": "lifecycle"})
+    await migrations.migrate(connection, "lifecycle", [each for each in migrations.of("lifecycle") if "terms" not in each.name])
+    await connection.execute(
+        "insert into subscriptions(subscription_id, version, state, customer_id, plan, price_minor, currency, wake_at, details) "
+        """values('sub_1', 7, 'active', 'cus_1', 'pro', 12000, 'EUR', now(), '{"facts":{"interval":"year"}}')"""
+    )
+    await migrations.migrate(connection, "lifecycle")
+    await connection.execute("update subscriptions set version = 8, price_minor = 24000")
+    terms = await connection.fetch("select from_version, plan, currency, monthly_minor from subscription_terms order by 1")
+    await connection.close()
+    assert [tuple(each) for each in terms] == [(1, "pro", "EUR", 1000), (8, "pro", "EUR", 2000)]
 
 
 async def test_a_plan_and_a_time_can_be_chosen(story: Story, offramp: Offramp) -> None:
