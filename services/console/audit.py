@@ -48,7 +48,7 @@ INVARIANTS = (
         {
             "case_of_nobody": SERVICES, "mail_of_nobody": _NOTIFIER, "subscription_asleep": _LIFECYCLE, "dunning_asleep": _LIFECYCLE,
             "refund_never_acknowledged": _LIFECYCLE, "refund_asleep": _REFUNDS, "account_sleeps_too_long": _REFUNDS,
-            "foreign_refund_asleep": _REFUNDS, "foreign_refund_not_counted": _REFUNDS,
+            "foreign_refund_asleep": _REFUNDS, "foreign_refund_not_counted": _REFUNDS, "wish_never_answered": _REFUNDS,
             "question_that_nobody_asks": _REFUNDS, "mail_asleep": _NOTIFIER, "correspondence_asleep": _NOTIFIER,
         },
     ),

@@ -123,6 +123,13 @@ where not exists (select from dead_letters d where d.reason = 'timer_stuck' and 
 group by a.subscription_id, a.wake_at, a.open_cases
 having coalesce(a.open_cases, 0) <> count(f.payment_id) or coalesce(a.wake_at, 'infinity') > min(f.next_action_at)
 
+-- name: wish_never_answered
+-- money that was asked back before any payment was known, and the account does not wake to answer (one in quarantine may)
+select a.subscription_id, wish.key as request_ref, wish.value ->> 'answer_at' as answer_at, a.guarded_wake_at
+from accounts a cross join jsonb_each(a.details -> 'wishes') wish
+where coalesce(a.guarded_wake_at, 'infinity') > (wish.value ->> 'answer_at')::timestamptz
+  and not exists (select from dead_letters d where d.reason = 'timer_stuck' and d.resolved_at is null and d.key = convert_to(a.subscription_id, 'UTF8'))
+
 -- name: question_that_nobody_asks
 -- an attempt that waits for the answer to a call that is not open
 select a.subscription_id, r.key as refund_id, attempt ->> 'waiting_for' as waiting_for

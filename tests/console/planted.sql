@@ -110,6 +110,10 @@ update foreign_refunds set owner = '';
 -- refunds
 update accounts set open_cases = 0;
 
+-- name: wish_never_answered
+-- refunds
+update accounts set details = details || '{"wishes": {"CAN-1": {"answer_at": "2026-03-02T10:05:00Z"}, "CAN-2": {"answer_at": null}}}';
+
 -- name: question_that_nobody_asks
 -- refunds
 update accounts set details = '{"refunds": {"r": {"attempts": [{"waiting_for": "call_1"}]}}}';
