@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -33,6 +34,7 @@ class MailServer:
     """A few connections to one mail server. Use it as a context manager. `timeout` is seconds of machine time per command.
 
     Where one could not connect, nobody else tries for `rest` seconds: else thousands of mails would find out one by one.
+    Who has waited `patience` seconds for a connection to be free was certainly not sent.
     """
 
     host: str
@@ -43,6 +45,7 @@ class MailServer:
     connections: int = 4
     timeout: float = 6.0
     rest: float = 1.0
+    patience: float = 10.0
     _rests_until: float = field(default=float("-inf"), init=False)
     _idle: list[SMTP] = field(default_factory=list, init=False)
     _turns: asyncio.Semaphore = field(init=False)
@@ -67,7 +70,7 @@ class MailServer:
 
     async def send(self, mail: Outgoing) -> None:
         """Returns when the server has taken it. Raises Refused (never), Unreachable (not yet) or Unknown (perhaps it did)."""
-        async with self._turns:
+        async with self._turn():
             client = await self._introduced(mail)
             try:
                 await self._addressed(client, mail)
@@ -76,6 +79,18 @@ class MailServer:
                 client.close()  # in whatever state: the next mail begins afresh
                 raise
             self._idle.append(client)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unreachable("no connection to the mail server was free") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _introduced(self, mail: Outgoing) -> SMTP:
         """A connection that knows the sender. An idle one may have been closed by the server, then a new one is made."""

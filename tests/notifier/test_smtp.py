@@ -113,6 +113,15 @@ async def test_that_a_server_can_not_be_reached_is_found_out_for_all(rest: float
     assert knocked == knocks
 
 
+async def test_who_finds_no_connection_free_was_certainly_not_sent(mailbox: Mailbox) -> None:
+    mailbox.be_slow(0.1)
+    async with MailServer("127.0.0.1", mailbox.port, connections=1, patience=0) as server:
+        postman = Postman(server, POLICY, RENDERER)
+        answers = await asyncio.gather(*(postman(request(number)) for number in (1, 2)), return_exceptions=True)
+        assert [isinstance(answer, Unreachable) for answer in answers] == [False, True]
+        assert (await postman(request(2)))["accepted"] is True
+
+
 async def test_a_connection_that_the_server_closed_while_idle_goes_unnoticed(postman: Postman, mailbox: Mailbox) -> None:
     await postman(request(1))
     await mailbox.go_down()
