@@ -4,13 +4,16 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import SecretStr
 
 from offramp_schemas import TOPIC_OF, Envelope, Event, encode
+from offramp_schemas.activity import InactivityDetected
+from services.runtime import engine as engine_module
+from services.runtime.dead_letters import channel
 from services.runtime.engine import Engine
 from services.runtime.service import Service
 from services.runtime.settings import Settings
@@ -133,3 +136,25 @@ async def test_what_the_database_refuses_dies_alone_and_the_rest_is_applied(sett
         )
         await until(lambda: pool.fetchval("select failed = 20 from purses where id = $1", other))
     assert await pool.fetchval("select failed from purses where id = $1", subscription) == 900
+
+
+async def test_on_the_test_clock_a_guarded_timer_fires_as_soon_as_the_inputs_were_seen_through_it(
+    settings: Settings, pool: Pool, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "WALKING_PACE", 3600.0)  # nothing but a bell wakes a loop
+    now, subscription = datetime.now(UTC), f"sub_{uuid.uuid4().hex}"
+    await pool.execute("insert into test_clock(now) values($1)", now)
+    async with running(settings.model_copy(update={"clock": "test", "look_every": 3600.0})) as engine:
+        await publish(started(), subscription)
+        await publish(InactivityDetected(last_seen_at=now + timedelta(hours=1), inactive_days=1), subscription)
+        await until(lambda: pool.fetchval("select guarded_wake_at is not null from purses where id = $1", subscription))
+        await until(lambda: read_to_the_end(engine))
+        await pool.execute("update test_clock set now = $1", now + timedelta(hours=2))
+        await pool.execute("select pg_notify($1, 'clock')", channel("lifecycle"))
+        await until(lambda: pool.fetchval("select details->'fired' = '[\"take\"]' from purses where id = $1", subscription))
+
+
+async def read_to_the_end(engine: Engine) -> bool:
+    ends = await engine.watermarks.ends()
+    applied = {partition: offset for intake in engine.intakes for partition, offset in intake.applied.items()}
+    return all(applied.get(partition) == end for partition, end in ends.items())
