@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import cyclopts
@@ -25,22 +24,19 @@ MEASURES: dict[Name, Callable[[Scale], Awaitable[list[Figure]]]] = {
     "backlog": resources.backlog,
     "idle": resources.idle,
 }
-RESULTS = Path(__file__).with_name("results.json")
 console = Console()
 
 
 async def measure(names: tuple[Name, ...], scale: Scale, write: bool) -> None:
-    """One figure after the other, each on a stack of its own."""
-    measured: list[Figure] = []
-    busy = machine.load_average()
+    """One after the other, each on a stack of its own; what is written replaces what was measured under the same name before."""
     for name in names:
         console.print(f"measuring {name} …", style="dim")
-        measured += await MEASURES[name](scale)
-    console.print(figures.as_table(measured))
+        busy = machine.load_average()
+        records = figures.as_records(await MEASURES[name](scale))
+        console.print(figures.as_table(records))
+        if write:
+            page.write(tuple(MEASURES), name, page.Measured(machine.described(), busy, records))
     console.print(machine.described())
-    if write:
-        figures.write_json(measured, RESULTS)
-        page.write(measured, scale, busy)
 
 
 def main(
@@ -63,7 +59,8 @@ def main(
     rounds
         How many runs, of those figures that are measured several times.
     write
-        Write bench/results.json and docs/performance.md: by default only when everything was measured, and not with --quick.
+        Write what was measured into bench/results.json and docs/performance.md, in place of what was measured under that name before. By
+        default only when everything was measured, and not with --quick.
     """
     scale = QUICK if quick else FULL if full else Scale()
     scale = replace(scale, rounds=rounds or scale.rounds)

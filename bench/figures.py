@@ -1,12 +1,14 @@
 """A figure: what several runs measured, beside what it is compared with."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
+from typing import Any, TypeAlias
 
 from rich.table import Table
+
+Record: TypeAlias = dict[str, Any]
+"""A figure as it stands in results.json."""
 
 
 @dataclass(frozen=True)
@@ -54,52 +56,56 @@ def at_least(name: str, unit: str, values: Sequence[float], least: float) -> Fig
     return Figure(name, unit, values, f"at least {least:g} {unit}", [least] * len(values), ">= 1")
 
 
-def write_json(figures: Sequence[Figure], file: Path) -> None:
-    """For machines."""
-    rows = [
+def as_records(figures: Sequence[Figure]) -> list[Record]:
+    """For machines, and for whoever writes the page later."""
+    return [
         {
             "figure": f.name,
             "value": round(f.value, 3),
             "unit": f.unit,
+            "from": round(min(f.values), 3),
+            "to": round(max(f.values), 3),
+            "runs": len(f.values),
             "compared_with": f.compared_with,
             "ratio": f.ratio and round(f.ratio, 3),
+            "wanted": f.bound,
+            "kept": f.kept,
         }
         for f in figures
     ]
-    file.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
 
 
-def as_rows(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
+def as_rows(records: Sequence[Record]) -> list[tuple[str, ...]]:
     """For people."""
     return [
         (
-            figure.name,
-            f"{_short(figure.value)} {figure.unit}",
-            f"{_short(min(figure.values))} to {_short(max(figure.values))}" if len(figure.values) > 1 else "one run",
-            figure.compared_with or "",
-            _short(figure.ratio) if figure.ratio else "",
-            figure.bound,
-            {True: "yes", False: "no", None: ""}[figure.kept],
+            each["figure"],
+            f"{_short(each['value'])} {each['unit']}".strip(),
+            f"{_short(each['from'])} to {_short(each['to'])}" if each["runs"] > 1 else "one run",
+            each["compared_with"] or "",
+            _short(each["ratio"]) if each["ratio"] else "",
+            each["wanted"],
+            {True: "yes", False: "no", None: ""}[each["kept"]],
         )
-        for figure in figures
+        for each in records
     ]
 
 
 HEADINGS = ("figure", "median", "spread", "compared with", "ratio", "wanted", "kept")
 
 
-def as_table(figures: Sequence[Figure]) -> Table:
+def as_table(records: Sequence[Record]) -> Table:
     """For a terminal."""
     table = Table(*HEADINGS)
-    for row in as_rows(figures):
+    for row in as_rows(records):
         table.add_row(*row, style="red" if row[-1] == "no" else None)
     return table
 
 
-def as_markdown(figures: Sequence[Figure]) -> str:
-    """For a page."""
-    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *as_rows(figures)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def as_markdown(rows: Sequence[tuple[str, ...]], *more: str) -> str:
+    """For a page; `more` are columns besides."""
+    headings = (*HEADINGS, *more)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (headings, tuple("---" for _ in headings), *rows))
 
 
 def _short(number: float) -> str:

@@ -37,7 +37,6 @@ async def backlog(scale: Scale) -> list[Figure]:
             await until_read(refunds, ACCOUNT, load.FEW)
             await until_read(notifier, LIFECYCLE_EVENTS, load.FEW)
         sampling.cancel()
-    name = f"backlog of {scale.backlog:,}"
     name, figures = f"backlog of {scale.backlog:,}", []
     for service, seen in samples.items():
         tenth = len(seen) // 10
