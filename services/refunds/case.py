@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from offramp_schemas import Contact
 from offramp_schemas.refund_events import Basis, RefundFact
 from services.refunds.policy import Policy
 from services.refunds.states import Account, Escalation, Over, Refund, Stage
@@ -38,11 +37,6 @@ class Case:
         return self.account.payments[self.payment_id].provider_payment_id
 
     @cached_property
-    def contact(self) -> Contact:
-        """The customer's, as every fact of the decision carries it."""
-        return self.account.customer.contact
-
-    @cached_property
     def available_minor(self) -> int:
         """What the refund can take of its payment at most. It is counted over all refunds: when somebody asks, and once."""
         return self.account.available_minor(self.payment_id, to=self.refund_id)
@@ -60,7 +54,7 @@ class Case:
             payment_id=refund.payment_id,
             amount_minor=refund.amount_minor,
             currency=refund.currency,
-            contact=self.contact,
+            contact=self.account.customer.contact,
             plan_name=self.account.customer.plan_name,
             owner=refund.owner,
             next_action_at=next_action_at(refund, self.policy),
