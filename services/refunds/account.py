@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from offramp_schemas.account import PersonErased, SubscriptionFacts, SubscriptionRenewed
 from offramp_schemas.base import ERASED
 from offramp_schemas.payment import PaymentSucceeded
+from services.refunds.customer import Customer
 from services.refunds.payments import Payment
-from services.refunds.states import Account, Customer, PendingReview, Refund
+from services.refunds.states import Account, PendingReview, Refund
 from services.runtime.decision import Decision, Ignored, When
 
 Told = SubscriptionFacts | SubscriptionRenewed | PaymentSucceeded | PersonErased

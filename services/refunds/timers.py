@@ -5,9 +5,10 @@ A name is `what:refund_id:number`, or `what:number:id` where the id is somebody 
 
 from datetime import datetime
 
+from services.refunds.customer import Wish
 from services.refunds.payments import Payment
 from services.refunds.policy import Policy
-from services.refunds.states import Approved, Refund, Reversed, Wish
+from services.refunds.states import Approved, Refund, Reversed
 from services.runtime.decision import Timer
 
 TOP_LEVEL = 3

@@ -12,8 +12,9 @@ from offramp_schemas import Event
 from offramp_schemas.refund_events import NothingToRefund
 from offramp_schemas.refund_request import RefundAppealed, RefundChased, RefundRequested
 from services.refunds import requesting
+from services.refunds.customer import Wish
 from services.refunds.policy import Policy
-from services.refunds.states import Account, Wish
+from services.refunds.states import Account
 from services.runtime.decision import Call, Decision, When
 from services.runtime.policies import Policies
 
