@@ -49,7 +49,8 @@ class Follow:
             moved |= self._hear(records)
             busy = await self._under_way()
             await self._waits(bool(busy))
-            quiet_rounds = 0 if moved or busy else quiet_rounds + 1
+            rests = not moved and not busy and await self.reader.at_the_end()
+            quiet_rounds = quiet_rounds + 1 if rests else 0
             if quiet_rounds == 2:
                 screen.out.print(screen.quiet(f"settled after {self._elapsed():.1f} s"))
                 return True

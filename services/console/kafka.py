@@ -103,6 +103,11 @@ class Reader:
         records = [record for batch in found.values() for record in batch]
         return [_seen(record) for record in sorted(records, key=lambda record: (record.timestamp, record.topic, record.offset))]
 
+    async def at_the_end(self) -> bool:
+        """Whether all that Kafka has by now was read; that nothing came for a while does not say so."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        return all([await self._consumer.position(partition) >= end for partition, end in ends.items()])
+
     async def to_the_end(self) -> AsyncIterator[list[Seen]]:
         """Everything there is at this moment, in order per partition."""
         ends = await self._consumer.end_offsets(list(self._consumer.assignment()))

@@ -1,16 +1,25 @@
 """`--follow` against lifecycle itself: what became of the event, in words."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 
+from offramp_schemas import Envelope
+from offramp_schemas.activity import ActivityResumed
+from offramp_schemas.examples import load
+from offramp_schemas.notification_events import EmailSent
+from services.console.follow import Follow
+from services.console.kafka import Place, Seen
 from services.runtime.engine import Engine
 from services.runtime.settings import Settings
 from tests.console.conftest import Offramp, Said
 
 pytestmark = pytest.mark.usefixtures("lifecycle")
+NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
+HERE = Place("subscription.activity.v1", 0, 7)
 
 
 @pytest.fixture
@@ -86,3 +95,41 @@ async def test_the_story_is_told_afterwards(sub_anna: str, offramp: Offramp) -> 
     ):
         assert expected in story
     assert story.index("subscription-started") < story.index("cancellation-requested") < story.index("now ─") < story.index("wakes")
+
+
+class Finished:
+    """Tables in which everything about the event is done."""
+
+    async def now(self) -> datetime:
+        return NOW
+
+    async def rows(self, service: str, query: str, *arguments: Any) -> list[dict[str, Any]]:
+        done = {"event_id": "evt-1", "disposition": "applied", "topic": HERE.topic, "part": HERE.partition, "off": HERE.offset}
+        return [done] if query == "dispositions" and "evt-1" in arguments[0] else []
+
+    async def row(self, service: str, query: str, *arguments: Any) -> dict[str, Any]:
+        return {"things": 0, "count": 0, "next_off": HERE.offset + 1}
+
+
+class Slow:
+    """A broker that hands the last record over when nobody expects one any more."""
+
+    def __init__(self, *records: list[Seen]) -> None:
+        self.left = list(records)
+
+    async def read(self, within: float) -> list[Seen]:
+        return self.left.pop(0) if self.left else []
+
+    async def at_the_end(self) -> bool:
+        return not self.left
+
+
+async def test_what_kafka_is_slow_to_hand_over_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    sent = Envelope("evt-2", "//offramp/notifier", NOW, "sub_anna", load(EmailSent))
+    record = Seen(Place("notification.events.v1", 0, 1), "sub_anna", b"", [], sent, None)
+    asked = Envelope("evt-1", "//shop", NOW, "sub_anna", load(ActivityResumed))
+    tables: Any = Finished()
+    broker: Any = Slow([], [], [], [record])
+    assert await Follow(tables, broker, asked, HERE, NOW).until_settled(5)
+    said = capsys.readouterr().out
+    assert said.index("mail sent") < said.index("settled after")
