@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
-from aiokafka.errors import InvalidPartitionsError
+from aiokafka.errors import InvalidPartitionsError, KafkaTimeoutError
 from pydantic import SecretStr
 
 from offramp_schemas import Envelope, encode
@@ -81,6 +81,29 @@ async def test_what_moves_during_a_look_is_seen_as_progress_by_the_next_one(
         patched.setattr(type(engine.watermarks), "ends", lambda _: meanwhile())
         first = await look(engine)
     assert (await look(engine))["progress"] == first["progress"] + 1
+
+
+async def test_whether_it_has_settled_can_not_be_told_without_kafka_and_the_process_says_that_it_waits(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = Pages(lambda: engine)
+
+    async def ready() -> str:
+        return str(json.loads((await pages.readyz(make_mocked_request("GET", "/readyz"))).text or "").get("why"))
+
+    async def no_answer() -> dict[TopicPartition, int]:
+        raise KafkaTimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(engine.watermarks), "ends", lambda _: no_answer())
+        answer = await pages.clock(make_mocked_request("GET", "/clock"))
+        assert (answer.status, answer.text) == (503, '{"error": "Kafka or Postgres does not answer (KafkaTimeoutError)"}')
+        async with asyncio.timeout(30):
+            while await ready() != "trying again: watermarks: KafkaTimeoutError":
+                await asyncio.sleep(0.02)
+    async with asyncio.timeout(30):
+        while await ready() != "None":
+            await asyncio.sleep(0.02)
 
 
 async def test_the_marker_of_a_transaction_is_nothing_that_waits_to_be_read(engine: Engine, broker: str, pool: Pool) -> None:
