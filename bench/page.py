@@ -17,7 +17,7 @@ Written by `make bench`; the same figures for machines are in `bench/results.jso
 {table}
 
 Measured on {machine}. "load" is the load average just before, which is the work of others: above the number of cores, times and rates
-tell of the neighbours, and only ratios of Offramp.
+tell of the neighbours, and only ratios of Offramp. Measurements are taken one at a time: rows with another load may be of an older run.
 Everything runs on that one machine: Kafka, PostgreSQL (with fsync, as in production), the services, and whoever publishes and measures.
 So **ratios** count: ours and the yardstick's runs take turns on the same servers, and a ratio is the median of those of single runs.
 
