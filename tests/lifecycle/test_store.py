@@ -68,6 +68,16 @@ async def test_people_see_what_it_is_about_without_reading_the_state(connection:
     assert tuple(row) == ("non_renewing", "past_due", NOW, datetime(2026, 4, 1, tzinfo=NOW.tzinfo), "pro", "non_renewing")
 
 
+async def test_a_service_that_has_no_rights_to_a_new_table_yet_can_write_on(connection: Connection) -> None:
+    """It may wait for the very migration that makes the table, and be faster than whoever gives it the rights."""
+    async with connection.transaction():
+        await connection.execute("create role before; grant usage on schema lifecycle to before; grant all on subscriptions to before")
+        await connection.execute("set local role before")
+        await TABLE.store(connection, [one("active")])
+        await connection.execute("reset role; drop owned by before; drop role before")
+    assert await connection.fetchval("select count(*) from subscription_terms") == 1
+
+
 async def test_unknown_ids_are_left_out(connection: Connection) -> None:
     await TABLE.store(connection, [one("active")])
     assert await TABLE.known(connection, ["sub_1", "sub_2"]) == {"sub_1"}

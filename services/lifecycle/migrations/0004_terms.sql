@@ -7,8 +7,9 @@ create table subscription_terms(
   primary key(subscription_id, from_version));
 insert into subscription_terms select subscription_id, 1, plan, currency, monthly_minor from report_subscriptions;
 
--- By the table itself, so that whoever writes a subscription can't forget it. In details, quotes in anybody's words are escaped.
-create function terms_are_kept() returns trigger language plpgsql set search_path from current as $$
+-- By the table itself, so that whoever writes a subscription can't forget it; and in the owner's name, since a service that waited for this
+-- file goes on before anybody has given it rights to the new table. In details, quotes in anybody's words are escaped.
+create function terms_are_kept() returns trigger language plpgsql security definer set search_path from current as $$
 begin
   insert into subscription_terms values(new.subscription_id, case tg_op when 'INSERT' then 1 else old.version + 1 end, new.plan, new.currency,
     case when new.details like '%"interval":"year"%' then round(new.price_minor / 12.0)::bigint else new.price_minor end);
