@@ -37,11 +37,12 @@ def payment_of(account: Account, request: RefundRequested, at: datetime, policy:
     """The payment named, or the latest one of the present period; None: not heard of yet."""
     if request.payment_id is not None:
         return account.payments.get(request.payment_id)
-    present = [each for each in account.payments.values() if _of_present_period(each, account, at, policy)]
+    present = [each for each in account.payments.values() if of_present_period(each, account, at, policy)]
     return max(present, key=lambda each: each.captured_at, default=None)
 
 
-def _of_present_period(payment: Payment, account: Account, at: datetime, policy: Policy) -> bool:
+def of_present_period(payment: Payment, account: Account, at: datetime, policy: Policy) -> bool:
+    """Whether it paid for the period that ran at that moment."""
     if payment.period_end is not None:
         return at < payment.period_end
     return account.period_start is None or payment.captured_at >= account.period_start - policy.charged_ahead

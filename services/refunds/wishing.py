@@ -50,12 +50,14 @@ def taken_up(account: Account, payment_id: str, when: When, policies: Policies[P
     """A payment is heard of: whoever wanted its money back is answered now, in the order in which they asked."""
     told: tuple[Event, ...] = ()
     calls: tuple[Call, ...] = ()
-    captured_at = account.payments[payment_id].captured_at
+    payment, policy = account.payments[payment_id], policies.of(account.customer)
     for wish in account.wishes.values():
-        if wish.answered_at is not None and captured_at > wish.answered_at:
+        if wish.answered_at is not None and payment.captured_at > wish.answered_at:
             continue
-        asked = When(when.now, wish.asked_at)
-        outcome = requesting.hear(account, _request(wish), asked, policies, promised_from=when.now if wish.answered_at else None)
+        if not requesting.of_present_period(payment, account, wish.asked_at, policy):
+            continue
+        asked, promised_from = When(when.now, wish.asked_at), when.now if wish.answered_at else None
+        outcome = requesting.hear(account, _request(wish, payment_id), asked, policies, promised_from=promised_from)
         if isinstance(outcome, Decision):
             account = account.without_wish(wish.request_ref).with_refund(outcome.state)
             told, calls = (*told, *outcome.events), (*calls, *outcome.calls)
@@ -86,10 +88,11 @@ def _wish(request: RefundRequested, when: When, answer_at: datetime) -> Wish:
     )
 
 
-def _request(wish: Wish) -> RefundRequested:
+def _request(wish: Wish, payment_id: str) -> RefundRequested:
     return RefundRequested(
         request_ref=wish.request_ref,
         requested_by=wish.requested_by,
+        payment_id=payment_id,
         cause=wish.cause,
         amount_minor=wish.amount_minor,
         currency=wish.currency,

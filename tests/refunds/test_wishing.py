@@ -87,6 +87,14 @@ def test_what_is_paid_after_the_answer_is_another_matter() -> None:
     assert (desk.account.refunds, list(desk.account.wishes)) == ({}, ["CAN-1"])
 
 
+def test_a_payment_of_before_the_answer_is_the_one_that_comes_back_whatever_was_paid_after_it() -> None:
+    desk = told_so()
+    desk.now += 3 * DAY
+    desk.hear(paid("pay_after"))
+    assert kinds(desk.hear(paid("pay_before"), at=MONDAY - DAY)) == ["RefundReceived", "RefundApproved"]
+    assert desk.refund.payment_id == "pay_before"
+
+
 def test_a_payment_of_another_period_does_not_take_it_up() -> None:
     desk = Desk.with_a_payment()
     desk.now += 30 * DAY
