@@ -90,6 +90,14 @@ def _withdrawal(policy: Policy) -> Odd:
         )
 
 
+def _wishes(policy: Policy) -> Odd:
+    if policy.refunds.charge_awaited >= policy.lifecycle.refunds.acknowledged_within:
+        yield (
+            ("refunds", "charge_awaited"),
+            "lifecycle.refunds.acknowledged_within is over by then: ops are told that refunds is silent wherever nothing was paid",
+        )
+
+
 def _dunning(policy: Policy) -> Odd:
     rules = policy.lifecycle.dunning
     if rules.steps[-1] + rules.settle_margin >= _MONTH:
@@ -154,4 +162,4 @@ def _numbers(rules: Section) -> dict[str, Any]:
     return rules.model_dump(exclude={"plans", "countries"})
 
 
-_LOOKS: tuple[Callable[[Policy], Odd], ...] = (_withdrawal, _dunning, _terms, _limits, _mails)
+_LOOKS: tuple[Callable[[Policy], Odd], ...] = (_withdrawal, _wishes, _dunning, _terms, _limits, _mails)

@@ -88,6 +88,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
         ("    EUR: 20000\n", "    EUR: 0\n", "refunds.approve_up_to.EUR: a person decides about every refund"),
         ("    EUR: 100000\n", "    EUR: 10000\n", "refunds.approve_up_to.EUR: one_person_up_to has 100.00 EUR"),
         ("key_lifetime: 24h", "key_lifetime: 3d", "refunds.key_lifetime: payment providers forget"),
+        ("charge_awaited: 5m", "charge_awaited: 10m", "refunds.charge_awaited: lifecycle.refunds.acknowledged_within is over"),
     ],
 )  # fmt: skip
 def test_what_is_allowed_but_seldom_meant_is_a_warning_at_its_line(
