@@ -43,31 +43,31 @@ class Beginnings:
 async def beginnings(database: Database, events: Iterable[Envelope], begin: datetime) -> Beginnings:
     """Of every subscription whose start is among the events, and of those that an event since `begin` is about."""
     found = Beginnings(begin)
-    subjects: set[str] = set()
+    first_heard: dict[str, datetime] = {}
     periods: dict[str, datetime] = {}
     for each in sorted(events, key=lambda each: each.time):
         if each.time >= begin:
-            subjects.add(each.subject)
+            first_heard.setdefault(each.subject, each.time)
         if isinstance(each.data, SubscriptionStarted):
             found.started.add(each.subject)
         if isinstance(each.data, SubscriptionRenewed) and each.time >= begin:
             periods.setdefault(each.subject, each.data.current_period_start)
-    wanted = sorted(subjects - found.started)
-    known = {row["subscription_id"]: row for row in await database.rows("lifecycle", "stood", wanted, begin)}
+    wanted = sorted(first_heard.keys() - found.started)
+    moments = [first_heard[each] for each in wanted]
+    known = {row["subscription_id"]: row for row in await database.rows("lifecycle", "stood", wanted, moments, begin)}
     paid = {row["subscription_id"]: row for row in await database.rows("refunds", "paid_before", wanted)}
     for subscription in wanted:
-        why = _introduce(found, subscription, known.get(subscription), paid.get(subscription), periods.get(subscription), begin)
+        why = _introduce(found, subscription, known.get(subscription), paid.get(subscription), periods.get(subscription))
         if why:
             found.left_out[why] += 1
     return found
 
 
-def _introduce(
-    found: Beginnings, subscription: str, row: Row | None, account: Row | None, period_end: datetime | None, begin: datetime
-) -> str | None:
+def _introduce(found: Beginnings, subscription: str, row: Row | None, account: Row | None, period_end: datetime | None) -> str | None:
     """Adds what tells of the subscription; or says why it can't be told."""
     if row is None:
         return "not known to lifecycle"
+    begin: datetime = row["at"]
     details, account_details = json.loads(row["details"]), json.loads(account["details"]) if account else {}
     if any(_moment(each["informed_at"]) < begin for each in account_details.get("refunds", {}).values()):
         return "with a refund before"

@@ -103,11 +103,16 @@ select mail_id, subscription_id, entity_id, version, template, locale, class, st
 from mails where mail_id::text = $1
 
 -- name: stood
--- the state of these subscriptions at a moment: that before the first change since, or today's
-select subscription_id, details, coalesce(
-  (select coalesce(t.from_state, '') from transitions t where t.entity_id = s.subscription_id and t.at >= $2 order by t.version limit 1),
+-- the state of these subscriptions at a moment: that before the first change since, or today's. The moment is the beginning ($3), or,
+-- for one that came later and whose start is forgotten, the first event that is still there ($2).
+select s.subscription_id, details, moment.at, coalesce(
+  (select coalesce(t.from_state, '') from transitions t where t.entity_id = s.subscription_id and t.at >= moment.at order by t.version limit 1),
   state) as stood
-from subscriptions s where subscription_id = any($1::text[])
+from unnest($1::text[], $2::timestamptz[]) as heard(subscription_id, first_at)
+join subscriptions s using(subscription_id)
+cross join lateral (
+  select case when min(t.at) < $3 then $3 else heard.first_at end as at from transitions t where t.entity_id = s.subscription_id
+) as moment;
 
 -- name: paid_before
 -- what refunds knows of these subscriptions: their payments and refunds

@@ -95,6 +95,18 @@ async def test_one_that_began_before_stands_as_it_is_known_today(
     ]
 
 
+async def test_an_event_that_says_it_is_old_does_not_make_others_forgotten(
+    stack: Settings, offramp: Offramp, tables: "asyncpg.Connection[Any]", tmp_path: Path
+) -> None:
+    longer = changed(tmp_path / "new.yaml", ("guarantee_window: 30d", "guarantee_window: 10d"))
+    await happened(stack, "sub_ancient", (400 * DAY, started()))
+    await happened(stack, "sub_among_old", (20 * DAY, started()), (20 * DAY, paid("among_old")), on_kafka=False)
+    await tables.execute("update lifecycle.transitions set at = $1 where entity_id = 'sub_among_old'", NOW - 20 * DAY)
+    await kafka.send(stack, Envelope("among-1", "//test", NOW - 3 * DAY, "sub_among_old", RefundRequested(request_ref="REF-2")))
+    _, found = await of(offramp, "sub_among_old", longer)
+    assert "refund-requested" in {each["event"] for each in found}
+
+
 async def test_one_in_the_midst_of_something_is_left_out_and_counted(
     stack: Settings, offramp: Offramp, tables: "asyncpg.Connection[Any]", sooner: Path
 ) -> None:
