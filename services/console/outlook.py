@@ -34,6 +34,7 @@ def told(seen: Foresight) -> list[tuple[str, str]]:
     said += [("money", f"the payment provider is asked at once ({kind})") for _, kind, _ in seen.asked]
     said += [("mails", mail(each)) for each in seen.mails]
     wakes = seen.wakes
+    said += [("money", _unless_paid(each.at)) for each in wakes if each.by == "refunds" and each.name.startswith("nothing-paid:")]
     said += [("later", f"{words.moment(each.at)}  {each.by}  {_ID.sub('…', each.name)}") for each in wakes[:_MOST_WAKES]]
     if len(wakes) > _MOST_WAKES:
         said.append(("later", f"and {len(wakes) - _MOST_WAKES} more"))
@@ -63,6 +64,10 @@ def _answers(seen: Foresight) -> Said:
         if service == "refunds" and disposition == "applied" and before == after:
             continue  # it would only take note
         yield "answer", f"{service}: {disposition}{states if disposition == 'applied' else ''}{f' ({why})' if why else ''}"
+
+
+def _unless_paid(until: datetime) -> str:
+    return f"no payment is known: unless one is heard of until {words.moment(until)}, nothing comes back"
 
 
 def _scheduled(fact: lifecycle.CancellationScheduled) -> Said:

@@ -95,6 +95,11 @@ async def test_a_withdrawal_is_foreseen_through_all_services(offramp: Offramp, u
         assert expected in said.out
 
 
+async def test_who_has_paid_nothing_sees_that_nothing_comes_back(offramp: Offramp, urls: dict[str, str]) -> None:
+    said = (await offramp(*CANCEL, "sub_gina", "--mode", "immediately", "--wants-refund")).out
+    assert "no payment is known: unless one is heard of until 2026-05-01 09:05, nothing comes back" in said
+
+
 async def test_a_scheduled_end_names_its_date_and_what_will_happen_by_itself(offramp: Offramp, urls: dict[str, str]) -> None:
     said = (await offramp(*CANCEL, "sub_anna", "--feedback", "other")).out
     for expected in (
