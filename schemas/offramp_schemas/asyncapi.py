@@ -40,7 +40,7 @@ def _version() -> str:
     try:
         return version("offramp-schemas")
     except PackageNotFoundError:  # run from a checkout
-        return "0.1.0"
+        return "0.2.0"
 
 
 def _name(topic: Topic) -> str:

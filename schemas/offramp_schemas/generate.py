@@ -2,7 +2,7 @@
 
 python -m offramp_schemas.generate                    write them
 python -m offramp_schemas.generate --check            fail when they are stale, and say what differs
-python -m offramp_schemas.generate --release 0.1.0    keep schemas and examples as published: from now on they only grow
+python -m offramp_schemas.generate --release 0.2.0    keep schemas and examples as published: from now on they only grow
 """
 
 import argparse
