@@ -128,7 +128,7 @@ def _wake(desk: Desk, box: Letters, timer: TimerDue) -> Outcome[Any]:
     mail = next(each for each in box.mails if each.mail_id == mail_id)
     if kind == "unanswered":
         return settle(box, [desk.ask_again(mail)])
-    return settle(box, [*desk.catch_up(box.mails), *([] if mail.mail_class == "proof" else [desk.ask(mail)])])
+    return settle(box, [*desk.catch_up(box.mails, mail), *([] if mail.mail_class == "proof" else [desk.ask(mail)])])
 
 
 def _answered(desk: Desk, box: Box, answer: CallAnswered) -> Outcome[Box]:

@@ -137,9 +137,13 @@ class Desk:
         """No answer so far: the same try under the same key, so that a call which only waits for its turn is not made twice."""
         return self._over(mail, "unknown") or self._requested(mail)
 
-    def catch_up(self, mails: Iterable[Mail]) -> list[Step]:
-        """Asks for every proof that waits for its next try, in the order they were written: a later one must not overtake it."""
-        return [self.ask(each) for each in mails if each.mail_class == "proof" and not each.asked]
+    def catch_up(self, mails: Iterable[Mail], due: Mail | None = None) -> list[Step]:
+        """Asks for every proof that waits for its next try, in the order they were written: a later one must not overtake it.
+
+        One that may have arrived is repeated when it is due itself, not with each of the others.
+        """
+        waiting = (each for each in mails if each.mail_class == "proof" and not each.asked)
+        return [self.ask(each) for each in waiting if each is due or not each.doubtful]
 
     def _requested(self, mail: Mail) -> Step:
         asked = replace(mail, send_after=self.now + self.policy.answer_within)
@@ -182,7 +186,8 @@ class Desk:
         wait = waits[min(mail.tries, len(waits)) - 1]
         if mail.mail_class == "proof":
             wait = min(wait, self.policy.proof_again_within if trouble == "unreachable" else self.policy.proof_within)
-        return self._over(mail, trouble) or Step(replace(mail, asked=False, send_after=min(self.now + wait, mail.due_by)))
+        later, doubtful = min(self.now + wait, mail.due_by), trouble != "unreachable"
+        return self._over(mail, trouble) or Step(replace(mail, asked=False, send_after=later, doubtful=doubtful))
 
     def _over(self, mail: Mail, trouble: str) -> Step | None:
         """Its cause has gone while it was on its way, or its time has."""

@@ -40,6 +40,8 @@ class Mail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     send_after: datetime | None = None
     asked: bool = False
     tries: int = 0
+    doubtful: bool = False
+    """The last try may have arrived."""
     gone: str | None = None
     """Its cause went while it was on its way: it is not tried again."""
     reason: str | None = None

@@ -107,6 +107,21 @@ def test_a_proof_that_is_accepted_brings_along_those_that_wait() -> None:
     assert [call.request["template"] for call in desk.calls[made:]] == ["refund_received"]
 
 
+def test_a_proof_that_may_have_arrived_is_not_repeated_with_those_that_were_told_later() -> None:
+    desk = Desk()
+    desk.hear(example(refund.RefundReceived, refund_id="re_1", version=1))
+    desk.answer(desk.calls[0], trouble="unknown")
+    desk.hear(example(refund.RefundApproved, refund_id="re_1", version=2))
+    desk.answer(desk.calls[1], trouble="unreachable")
+    desk.wait(POLICY.try_again_after[0])
+    assert [call.request["template"] for call in desk.calls] == [
+        "refund_received", "refund_approved", "refund_received", "refund_approved",
+    ]  # fmt: skip
+    desk.answer(desk.calls[2], trouble="unknown")
+    desk.answer(desk.calls[3])
+    assert len(desk.calls) == 4, "it waits for its own time"
+
+
 def test_a_status_mail_goes_behind_the_proofs_that_wait() -> None:
     desk = Desk()
     desk.hear(example(PROOF, version=4))
