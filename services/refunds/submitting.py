@@ -10,7 +10,7 @@ from services.refunds.attempts import ask_later, send, send_again, with_attempt
 from services.refunds.attention import failed
 from services.refunds.case import Case, enter
 from services.refunds.following import says
-from services.refunds.states import Attempt, Refund, Submitting, Unknown
+from services.refunds.states import Attempt, Closed, Refund, Submitting, Unknown
 from services.runtime.decision import CallAnswered, Decision
 
 
@@ -29,6 +29,8 @@ def answered(case: Case, refund: Refund, attempt: Attempt, event: CallAnswered) 
     match event:
         case CallAnswered(kind="refund.find", answer={"error": "not_found"}):
             return _not_found(case, refund, replace(attempt, trouble=None))
+        case CallAnswered(kind="refund.read", answer={"error": "not_found"}) if isinstance(refund.stage, Closed) and not attempt.again:
+            return Decision(with_attempt(refund, replace(attempt, waiting_for=None)))  # of what is over and unknown there, nothing can come
         case CallAnswered(kind="refund.create", answer={"error": code}):
             return failed(case, refund, attempt, code)
         case CallAnswered(answer=Mapping() as answer) if "error" not in answer:

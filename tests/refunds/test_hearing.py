@@ -137,6 +137,16 @@ def closed() -> Desk:
     return desk
 
 
+def test_a_closed_refund_that_the_provider_does_not_know_any_more_stays_closed_and_nobody_asks_for_ever() -> None:
+    desk = closed()
+    desk.hear(word())
+    desk.answer(error="not_found")
+    assert (desk.refund.state, desk.next_timer()) == ("closed", None)
+    desk.hear(word(provider_event_id="evt_2"))
+    desk.answer(id="re_1", status="failed", failure_reason="declined")
+    assert desk.refund.state == "reversed", "word that comes later is read all the same"
+
+
 def test_word_of_a_closed_refund_that_still_stands_leaves_it_closed_and_nobody_asks_again() -> None:
     desk = closed()
     desk.hear(word())
