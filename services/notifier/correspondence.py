@@ -17,6 +17,8 @@ from services.notifier.states import Correspondence, Fact, Mail, OptOut, Postbox
 from services.runtime.decision import Decision, Ignored
 
 Told = LifecycleFact | RefundFact | NothingToRefund
+_ASKS_ONLY_WITH_CONSENT = (RetentionOffered, SurveyDue)
+_KNOWS_WHEN_THEY_AGREED = (*_ASKS_ONLY_WITH_CONSENT, WinBackDue)
 TOLD = 32  # versions remembered per template and entity; older ones count as told
 
 
@@ -63,7 +65,7 @@ def _wanted(box: Correspondence, event: Told) -> Choice:
 
 def _draft(about: str, tell: Tell, event: Told) -> Draft:
     context = {"fact": type(event).__name__, "data": event.model_dump(mode="json")}
-    consent = event.marketing_consent if isinstance(event, RetentionOffered | SurveyDue) else True
+    consent = event.marketing_consent if isinstance(event, _ASKS_ONLY_WITH_CONSENT) else True
     return Draft(about, event.version, tell, event.contact, context, consent)
 
 
@@ -74,10 +76,13 @@ def _is_told(versions: tuple[int, ...], version: int) -> bool:
 def _void(desk: Desk, box: Correspondence, about: str, event: FollowUp) -> list[Step]:
     """The open mails whose cause the event takes away; an older event takes nothing from a newer mail."""
     causes = voided_by(event)
+    named = tuple(causes)
     steps = []
     for mail in box.mails if causes else ():
+        if not mail.cause.startswith(named) or mail.about != about:
+            continue
         reason = causes.get(mail.cause) or causes.get(mail.cause.partition(":")[0])
-        if reason and mail.cause and mail.about == about and mail.version <= event.version and mail.gone is None:
+        if reason and mail.version <= event.version and mail.gone is None:
             steps.append(desk.void(mail, reason))
     return steps
 
@@ -165,7 +170,7 @@ def _opted_out(desk: Desk, box: Correspondence, cause: OptOut, mail_id: str | No
 
 def _agreed(box: Correspondence, event: Told) -> Correspondence:
     """An agreement to marketing that is newer than the opt-out ends it; one that is older changes nothing."""
-    at = event.marketing_consented_at if isinstance(event, RetentionOffered | SurveyDue | WinBackDue) else None
+    at = event.marketing_consented_at if isinstance(event, _KNOWS_WHEN_THEY_AGREED) else None
     if at is None or (box.consented_at and at <= box.consented_at):
         return box
     over = box.opted_out and box.opted_out_at and at > box.opted_out_at

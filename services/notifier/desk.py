@@ -131,11 +131,11 @@ class Desk:
 
     def ask(self, mail: Mail) -> Step:
         """Asks for it to be sent. While no answer comes, the timer asks again."""
-        return self._requested(replace(mail, asked=True, tries=mail.tries + 1))
+        return self._requested(mail, mail.tries + 1)
 
     def ask_again(self, mail: Mail) -> Step:
         """No answer so far: the same try under the same key, so that a call which only waits for its turn is not made twice."""
-        return self._over(mail, "unknown") or self._requested(mail)
+        return self._over(mail, "unknown") or self._requested(mail, mail.tries)
 
     def catch_up(self, mails: Iterable[Mail], due: Mail | None = None) -> list[Step]:
         """Asks for every proof that waits for its next try, in the order they were written: a later one must not overtake it.
@@ -145,8 +145,8 @@ class Desk:
         waiting = (each for each in mails if each.mail_class == "proof" and not each.asked)
         return [self.ask(each) for each in waiting if each is due or not each.doubtful]
 
-    def _requested(self, mail: Mail) -> Step:
-        asked = replace(mail, send_after=self.now + self.policy.answer_within)
+    def _requested(self, mail: Mail, tries: int) -> Step:
+        asked = replace(mail, asked=True, tries=tries, send_after=self.now + self.policy.answer_within)
         request = {
             "mail_id": mail.mail_id,
             "message_id": mail.message_id,
