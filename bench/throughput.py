@@ -17,7 +17,7 @@ from offramp_schemas.topics import ACCOUNT, LIFECYCLE_EVENTS, PAYMENT
 NONE = {"lifecycle": 0, "refunds": 0, "notifier": 0}
 REMEMBER = "create table before_bench as select * from subscriptions"
 AGAIN = """
-truncate inbox, transitions, outbox, subscriptions;
+truncate inbox, transitions, outbox, subscriptions, subscription_terms;
 insert into subscriptions select * from before_bench;
 delete from watermarks where topic = 'subscription.payment.v1'
 """
