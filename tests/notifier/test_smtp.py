@@ -32,7 +32,7 @@ async def mailbox(tmp_path: Path) -> AsyncIterator[Mailbox]:
 
 @pytest.fixture
 async def postman(mailbox: Mailbox) -> AsyncIterator[Postman]:
-    async with MailServer("127.0.0.1", mailbox.port, connections=2, timeout=0.5, rest=0) as server:
+    async with MailServer("127.0.0.1", mailbox.port, connections=2, timeout=1.5, rest=0) as server:
         yield Postman(server, POLICY, RENDERER)
 
 
@@ -130,7 +130,7 @@ async def test_a_connection_that_the_server_closed_while_idle_goes_unnoticed(pos
 
 
 async def test_a_server_too_slow_to_take_the_recipient_was_not_reached(postman: Postman, mailbox: Mailbox) -> None:
-    mailbox.be_slow(2.0, times=1)
+    mailbox.be_slow(4.0, times=1)
     with pytest.raises(Unreachable):
         await postman(request(1))
     assert (await postman(request(1)))["accepted"] is True

@@ -110,9 +110,9 @@ async def test_postgres_breaks_down_and_comes_again(trial: Trial, replacements: 
     async with trial.under_load():
         await old.child.stop(signal.SIGQUIT, within=10)  # nothing is written any more; the next start is a recovery
         await until(trial.unready)
+        await until(lambda: trial.retries("intake"))
         replacements.push_async_callback((await Postgres.start(trial.system.directory, old.port)).stop, keep=False)
         await until(trial.ready)
-    assert await trial.retries("intake") > 0
     await trial.is_as_if_nothing_had_been()
 
 
