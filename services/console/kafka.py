@@ -60,9 +60,11 @@ async def send(settings: Settings, *envelopes: Envelope) -> list[Place]:
         producer = AIOKafkaProducer(**kafka.connection(settings), acks="all", enable_idempotence=True, request_timeout_ms=10_000)
         try:
             await asyncio.wait_for(producer.start(), _ANSWERS_WITHIN)
+            existing = (await producer.client.fetch_all_metadata()).topics()
             for envelope in envelopes:
                 topic, (key, value, headers) = TOPIC_OF[type(envelope.data)].name, encode(envelope)
-                await _expect(topic, await producer.client.fetch_all_metadata())
+                if topic not in existing:
+                    raise Trouble(_missing(topic, existing))
                 written = await asyncio.wait_for(producer.send_and_wait(topic, value, key=key, headers=headers), _ANSWERS_WITHIN)
                 places.append(Place(written.topic, written.partition, written.offset))
         finally:
@@ -105,19 +107,25 @@ class Reader:
 
     async def at_the_end(self) -> bool:
         """Whether all that Kafka has by now was read; that nothing came for a while does not say so."""
-        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        return all([await self._consumer.position(partition) >= end for partition, end in ends.items()])
+        return await self._has_read(await self._ends())
 
     async def to_the_end(self) -> AsyncIterator[list[Seen]]:
         """Everything there is at this moment, in order per partition."""
-        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        while any([await self._consumer.position(partition) < end for partition, end in ends.items()]):
+        ends = await self._ends()
+        while not await self._has_read(ends):
             yield await self.read(1)
 
     async def shortened(self) -> set[tuple[str, int]]:
         """The partitions whose first records have expired."""
         first = await self._consumer.beginning_offsets(list(self._consumer.assignment()))
         return {(partition.topic, partition.partition) for partition, offset in first.items() if offset}
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        return ends
+
+    async def _has_read(self, ends: dict[TopicPartition, int]) -> bool:
+        return all([await self._consumer.position(partition) >= end for partition, end in ends.items()])
 
 
 async def _partitions(settings: Settings, topics: list[str]) -> list[TopicPartition]:
@@ -131,11 +139,6 @@ async def _partitions(settings: Settings, topics: list[str]) -> list[TopicPartit
         return [TopicPartition(each["topic"], found["partition"]) for each in described for found in each["partitions"]]
     finally:
         await admin.close()
-
-
-async def _expect(topic: str, metadata: Any) -> None:
-    if topic not in metadata.topics():
-        raise Trouble(_missing(topic, metadata.topics()))
 
 
 def _missing(topic: str, existing: Iterable[str]) -> str:
